@@ -1,0 +1,107 @@
+"""Every key there is, once, with its unit. Other configs are this one plus a short diff.
+
+A component is chosen by its file name (`backbone.name = 's5'` loads spectra_jax/backbones/s5.py) and
+takes its options from the sub-dict of the same name, whose keys are exactly that class's fields.
+"""
+
+from ml_collections import ConfigDict
+
+
+def get_config() -> ConfigDict:
+  c = ConfigDict()
+  c.seed = 0  # of parameters, batch order, masks and dropout
+
+  c.dataset = ConfigDict()
+  c.dataset.name = "computed"
+  c.dataset.computed = ConfigDict()
+  c.dataset.computed.path = ""  # '' = the file that ships with the package
+  c.dataset.computed.kinds = ("ir", "raman")
+  c.dataset.computed.line_shape = "lorentz"  # lorentz, gauss, voigt
+  c.dataset.computed.fwhm_cm = (
+    16.0  # full width at half maximum [cm^-1]; of the Lorentz part in voigt
+  )
+  c.dataset.computed.gauss_fwhm_cm = 0.0  # of the Gauss part, voigt only [cm^-1]
+
+  c.axis = ConfigDict()
+  c.axis.low_cm = 400.0
+  c.axis.high_cm = 4000.0
+  c.axis.points = 1024
+
+  c.split = ConfigDict()
+  c.split.regime = "grouped"  # whole molecular formulas go to one side
+  c.split.fractions = (0.8, 0.1, 0.1)  # train, validation, test
+  c.split.seed = 0
+  c.split.train_share = 1.0  # of the training groups that are used (scaling curves)
+
+  c.task = ConfigDict()
+  c.task.name = "masked"
+  c.task.masked = ConfigDict()
+  c.task.masked.band_cm = 60.0  # width of one masked band [cm^-1]
+  c.task.masked.ratio = (
+    0.4  # masked share of the axis at the end of the curriculum and in evaluation
+  )
+  c.task.masked.ratio_start = 0.2  # at step 0
+  c.task.masked.ratio_steps = 500  # steps from ratio_start to ratio
+  c.task.masked.eval_masks = 64  # distinct masks dealt to the held-out rows, fixed once
+  c.task.masked.shrinkage_folds = 3  # grouped folds that choose the Gaussian's shrinkage
+
+  c.tokenize = ConfigDict()
+  c.tokenize.step_cm = 14.0  # token spacing, whatever the grid [cm^-1]
+  c.tokenize.knots_per_step = 2  # spline knots of kernel and head in one token step
+  c.tokenize.kernel_cm = 112.0  # support of the continuous kernel [cm^-1]
+  c.tokenize.fourier_features = 16  # sine-cosine pairs that encode the token's wavenumber
+
+  c.backbone = ConfigDict()
+  c.backbone.name = "linoss"
+  c.backbone.width = 96  # D: channels of a token
+  c.backbone.linoss = ConfigDict()
+  c.backbone.linoss.blocks = 2
+  c.backbone.linoss.state = 64  # P: oscillators a direction
+  c.backbone.linoss.discretisation = "damped"  # damped (D-LinOSS), imex, im
+  c.backbone.linoss.bidirectional = True
+  c.backbone.linoss.dropout = 0.0
+  c.backbone.linoss.r_min = 0.9  # ring initialisation: |lambda| in [r_min, r_max]
+  c.backbone.linoss.r_max = 1.0
+  c.backbone.linoss.theta_max = 3.141592653589793  # ring initialisation: angle in [0, theta_max]
+  c.backbone.linoss.algorithm = "auto"  # auto, fused, associative, sequential
+
+  c.loss = ConfigDict()
+  c.loss.weights = ConfigDict()  # label -> term -> weight
+  c.loss.weights.model = ConfigDict({"masked_mse": 1.0})
+
+  c.train = ConfigDict()
+  c.train.steps = 6000
+  c.train.batch_size = 32  # global, over all devices
+  c.train.accumulate = 1  # micro-batches a device goes through in one step
+  c.train.activations = "float32"  # or bfloat16; the filter stays float32
+  c.train.eval_every = 500  # steps
+  c.train.eval_batch_size = 64
+
+  c.optimizer = ConfigDict()
+  c.optimizer.name = "adamw"  # or sgd
+  c.optimizer.lr = 2e-3  # peak learning rate
+  c.optimizer.ssm_lr_factor = 0.5  # on A, G and the step sizes of state-space layers
+  c.optimizer.warmup_steps = 200
+  c.optimizer.final_lr_ratio = 0.01  # end of the cosine over the peak
+  c.optimizer.weight_decay = 0.01  # matrices only: no norm, bias or SSM dynamics
+  c.optimizer.b1 = 0.9
+  c.optimizer.b2 = 0.99
+  c.optimizer.clip_norm = 1.0  # global gradient norm
+  c.optimizer.ema_decay = 0.0  # 0 = no moving average; evaluation uses it when there is one
+
+  c.parallel = ConfigDict()
+  c.parallel.map = "shard_map"  # or pmap (one process only)
+  c.parallel.devices = 0  # 0 = all
+
+  c.checkpoint = ConfigDict()
+  c.checkpoint.every = 500  # steps
+  c.checkpoint.keep_last = 2
+  c.checkpoint.keep_best = 1
+
+  c.log = ConfigDict()
+  c.log.every = 50  # steps
+  c.log.progress = True  # a progress bar on standard error
+  c.log.tensorboard = True
+  c.log.figures = True
+  c.log.compile_cache = ""  # folder of compiled programs; '' = ~/.cache/spectra_jax/compiled
+  return c.lock()

@@ -1,0 +1,1 @@
+"""Classical methods: the bars that a network has to clear."""

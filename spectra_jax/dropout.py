@@ -1,0 +1,46 @@
+"""Dropout whose mask is a function of (seed, step, global row, module path) and of nothing else.
+
+`nn.Dropout` draws one mask for the local batch, so under `shard_map` every shard repeats it and a
+run on 8 devices is not the run on 1. Here the caller passes one key per example in the variable
+collection `'example_keys'` and each layer folds its own path into it.
+"""
+
+import zlib
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+COLLECTION = "example_keys"
+
+
+def example_keys(keys_B: jax.Array) -> dict:
+  """Variables that carry one typed key per example: `module.apply({'params': p, **this}, ...)`."""
+  return {COLLECTION: {"keys": keys_B}}
+
+
+class ExampleDropout(nn.Module):
+  """Inverted dropout, x * m / (1 - rate), m ~ Bernoulli(1 - rate) drawn per example.
+
+  One mask per channel, shared along the sequence: for x_BxLxD the mask is [B, 1, D]. (Tied masks
+  are what S4 uses; an untied one costs B*L*D threefry draws, on a CPU more than the layer itself.)
+  """
+
+  rate: float
+
+  @nn.compact
+  def __call__(self, x_BxLxD: jax.Array, train: bool) -> jax.Array:
+    if not train or self.rate == 0.0:
+      return x_BxLxD
+    keys_B = self.scope.root.get_variable(COLLECTION, "keys")
+    if keys_B is None:
+      raise ValueError(
+        f"dropout at {'/'.join(self.path)} got no per-example keys; "
+        "apply the module with `**example_keys(keys_B)` among its variables when train=True"
+      )
+    layer = zlib.crc32("/".join(self.path).encode())
+    shape = x_BxLxD.shape[2:]
+    keep_BxD = jax.vmap(
+      lambda key: jax.random.bernoulli(jax.random.fold_in(key, layer), 1.0 - self.rate, shape)
+    )(keys_B)
+    return jnp.where(keep_BxD[:, None], x_BxLxD / (1.0 - self.rate), 0.0).astype(x_BxLxD.dtype)

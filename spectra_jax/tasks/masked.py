@@ -1,0 +1,279 @@
+"""Masked reconstruction: fill in hidden bands of a spectrum from what is visible of it.
+
+Protocol of every figure that is reported: bands of `band_cm` that do not overlap are hidden on the
+raw axis before any other operation; the spectrum is the square root of the intensity over a
+training-set constant of its kind; one kind is visible; NRE = masked squared error over that of the
+training-set mean spectrum, on the same masks.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
+from matplotlib.figure import Figure
+from ml_collections import ConfigDict
+
+from spectra_jax import figures, metrics, model
+from spectra_jax.chemometrics import inpainting
+from spectra_jax.losses.masked_mse import masked_mse
+from spectra_jax.spectra import Spectra
+from spectra_jax.splits import Split
+
+# cm^-1; conventional group-frequency regions.
+REGIONS = {
+  "fingerprint": (400.0, 1500.0),
+  "double_bond": (1500.0, 2000.0),
+  "triple_bond": (2000.0, 2600.0),
+  "hydrogen_stretch": (2600.0, 4000.0),
+}
+BASELINES = ("mean", "linear", "nearest", "gaussian")
+EVAL_SEED = 20_260_101  # of the held-out masks: the same for every run
+Scores = dict[str, tuple[np.ndarray, np.ndarray]]
+
+
+def band_starts(
+  key: jax.Array, count: ArrayLike, most: int, band: float, low: float, high: float
+) -> jax.Array:
+  """Lower ends of `count` disjoint bands, uniform over all such placings: [most], the rest inf.
+
+  Sorted uniform gaps in what the bands leave free, each band pushed up by those below it [cm^-1].
+  """
+  active = jnp.arange(most) < count
+  free = (high - low) - count * band
+  gaps = jnp.sort(jnp.where(active, jax.random.uniform(key, (most,)), jnp.inf))
+  return low + gaps * free + jnp.arange(most) * band
+
+
+def visible_points(
+  key: jax.Array, nu_L: np.ndarray, ratio: ArrayLike, most_ratio: float, band: float
+) -> jax.Array:
+  """[L] bool, False inside the hidden bands.
+
+  Each point stands for its cell of the axis, so the cells of the hidden points make up
+  round(ratio * range / band) * band cm^-1, to one point a band.
+  """
+  edges = 0.5 * (nu_L[1] - nu_L[0]), 0.5 * (nu_L[-1] - nu_L[-2])
+  low, high = float(nu_L[0] - edges[0]), float(nu_L[-1] + edges[1])
+  most = round(most_ratio * (high - low) / band)
+  count = jnp.round(ratio * (high - low) / band)
+  starts_K = band_starts(key, count, most, band, low, high)
+  inside_LxK = (nu_L[:, None] >= starts_K) & (nu_L[:, None] < starts_K + band)
+  return ~inside_LxK.any(-1)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Task:
+  """Masked reconstruction of the spectra of one data set.
+
+  Attributes:
+    config: the whole config.
+    nu_L: wavenumbers [cm^-1].
+    kinds: kinds of spectra, in the order of the kind index.
+    spectra: kind -> spectra, row for row the same molecules.
+    split: who is in training, validation and test.
+    scale_K: training-set root mean square of sqrt(intensity), a kind.
+    mean_KxL: training-set mean of the scaled spectra.
+  """
+
+  config: ConfigDict
+  nu_L: np.ndarray
+  kinds: tuple[str, ...]
+  spectra: Mapping[str, Spectra]
+  split: Split
+  scale_K: np.ndarray
+  mean_KxL: np.ndarray
+
+  # --- what the loop calls -------------------------------------------------------------------
+
+  def module(self) -> model.SpectralModel:
+    return model.build(self.config, kinds=len(self.kinds))
+
+  def examples(self, side: str) -> dict[str, np.ndarray]:
+    """All spectra of one side, kind after kind: values_NxL (raw intensities), kind, row, mask."""
+    rows = getattr(self.split, side)
+    count = len(self.spectra[self.kinds[0]])
+    return {
+      "values": np.concatenate([self.spectra[kind].values[rows] for kind in self.kinds]),
+      "kind": np.repeat(np.arange(len(self.kinds), dtype=np.int32), len(rows)),
+      "row": np.concatenate([k * count + rows for k in range(len(self.kinds))]).astype(np.int32),
+      "mask": np.tile(
+        np.arange(len(rows), dtype=np.int32) % self.options.eval_masks, len(self.kinds)
+      ),
+    }
+
+  def inputs(
+    self, keys_B: jax.Array, step: ArrayLike, batch: Mapping[str, jax.Array], train: bool
+  ) -> tuple[dict[str, Any], dict[str, jax.Array]]:
+    """Hides bands, then scales what is left: (model inputs, targets)."""
+    visible = self._training_mask(keys_B, step) if train else self._held_out_mask(batch["mask"])
+    scale_Bx1 = jnp.asarray(self.scale_K, jnp.float32)[batch["kind"]][:, None]
+    # Hidden values are replaced before the square root, whose slope at 0 would make a NaN of them.
+    seen = jnp.sqrt(jnp.where(visible, batch["values"], 1.0)) / scale_Bx1
+    inputs = {
+      "values_BxL": jnp.where(visible, seen, 0.0),
+      "visible_BxL": visible,
+      "kind_B": batch["kind"],
+    }
+    targets = {"values": jnp.sqrt(batch["values"]) / scale_Bx1, "masked": ~visible}
+    return inputs, targets
+
+  def losses(self, outputs: jax.Array, targets: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
+    return {"masked_mse": masked_mse(outputs, targets["values"], targets["masked"])}
+
+  def metrics(self, outputs: jax.Array, targets: Mapping[str, jax.Array]) -> dict[str, tuple]:
+    """Squared error summed over masked points and their number, per example, also by region."""
+    error_BxL = (outputs - targets["values"]) ** 2
+    sums = lambda where: ((error_BxL * where).sum(-1), where.sum(-1))
+    scores = {"error": sums(targets["masked"])}
+    for name, (low, high) in REGIONS.items():
+      inside_L = (self.nu_L >= low) & (self.nu_L < high)
+      scores[f"error/{name}"] = sums(targets["masked"] & inside_L)
+    return scores
+
+  def effective(self, params: Any) -> Any:
+    return params
+
+  def held_out(self, side: str) -> tuple[dict[str, Any], dict[str, jax.Array]]:
+    """Inputs and targets of one whole side, on its fixed masks."""
+    return jax.jit(lambda batch: self.inputs(None, 0, batch, train=False))(self.examples(side))
+
+  def baselines(self, side: str, names: tuple[str, ...] = BASELINES) -> dict[str, Scores]:
+    """Scores of the methods without a network on the masks the model gets."""
+    inputs, targets = self.held_out(side)
+    scores = {}
+    for name in names:
+      filled = np.concatenate(
+        [self._fill(name, k, *self._of_kind(inputs, k)) for k in range(len(self.kinds))]
+      )
+      scores[name] = jax.tree.map(np.asarray, self.metrics(filled, targets))
+    return scores
+
+  def selection(self, scores: Scores, mean: Scores, kind_N: np.ndarray) -> dict[str, float]:
+    """Numbers logged at each validation; 'nre', their mean over kinds, picks the best model."""
+    nre = {
+      f"nre_{kind}": metrics.ratio(scores["error"][0][kind_N == k], mean["error"][0][kind_N == k])
+      for k, kind in enumerate(self.kinds)
+    }
+    return {"nre": float(np.mean(list(nre.values()))), **nre}
+
+  def report(
+    self, scores: Scores, baselines: Mapping[str, Scores], kind_N: np.ndarray
+  ) -> dict[str, dict]:
+    """kind -> NRE of the model and of the baselines with bootstrap intervals, and by region."""
+    methods = {"model": scores, **baselines}
+    return {
+      kind: self._kind_report({name: _rows(s, kind_N == k) for name, s in methods.items()})
+      for k, kind in enumerate(self.kinds)
+    }
+
+  def figures(
+    self, outputs: np.ndarray, side: str, baselines: Mapping[str, Scores]
+  ) -> dict[str, Figure]:
+    """Reconstructions of a few held-out spectra, hidden bands shaded."""
+    inputs, targets = self.held_out(side)
+    rows = self._typical(outputs, targets)
+    ids = np.tile(
+      self.spectra[self.kinds[0]].meta["id"][getattr(self.split, side)], len(self.kinds)
+    )
+    gaussian = np.concatenate(
+      [self._fill("gaussian", k, *self._of_kind(inputs, k)) for k in range(len(self.kinds))]
+    )
+    panels = [
+      {
+        "title": f"{figures.KIND_NAMES[self.kinds[int(inputs['kind_B'][r])]]}   {ids[r]}",
+        "true": np.asarray(targets["values"][r]),
+        "model": np.asarray(outputs[r]),
+        "gaussian": gaussian[r],
+        "masked": np.asarray(targets["masked"][r]),
+      }
+      for r in rows
+    ]
+    return {"reconstructions": figures.reconstructions(self.nu_L, panels)}
+
+  # --- parts ---------------------------------------------------------------------------------
+
+  @property
+  def options(self) -> ConfigDict:
+    return self.config.task.masked
+
+  def _training_mask(self, keys_B: jax.Array, step: ArrayLike) -> jax.Array:
+    o = self.options
+    progress = jnp.clip(step / max(o.ratio_steps, 1), 0.0, 1.0)
+    ratio = o.ratio_start + (o.ratio - o.ratio_start) * progress
+    most = max(o.ratio, o.ratio_start)
+    return jax.vmap(lambda key: visible_points(key, self.nu_L, ratio, most, o.band_cm))(keys_B)
+
+  def _held_out_mask(self, mask_B: jax.Array) -> jax.Array:
+    o = self.options
+    key = jax.random.key(EVAL_SEED)
+    draw = lambda i: visible_points(
+      jax.random.fold_in(key, i), self.nu_L, o.ratio, o.ratio, o.band_cm
+    )
+    return jax.vmap(draw)(mask_B)
+
+  def _of_kind(self, inputs: Mapping[str, jax.Array], k: int) -> tuple[np.ndarray, np.ndarray]:
+    rows = np.asarray(inputs["kind_B"]) == k
+    return np.float64(inputs["values_BxL"])[rows], np.asarray(inputs["visible_BxL"])[rows]
+
+  def _scaled_training_set(self, k: int) -> np.ndarray:
+    values = self.spectra[self.kinds[k]].values[self.split.train]
+    return np.sqrt(np.float64(values)) / self.scale_K[k]
+
+  def _fill(self, name: str, k: int, values: np.ndarray, visible: np.ndarray) -> np.ndarray:
+    if name == "mean":
+      return np.broadcast_to(self.mean_KxL[k], values.shape)
+    if name == "linear":
+      return inpainting.linear(values, visible, self.nu_L)
+    train = self._scaled_training_set(k)
+    if name == "nearest":
+      return inpainting.nearest(values, visible, train)
+    groups = self.spectra[self.kinds[k]].meta["group"][self.split.train]
+    masks = np.asarray(self._held_out_mask(jnp.arange(min(8, self.options.eval_masks))))
+    best, _ = inpainting.choose_shrinkage(train, groups, masks, self.options.shrinkage_folds)
+    return inpainting.fit_gaussian(train, best).predict(values, visible)
+
+  def _kind_report(self, methods: Mapping[str, Scores]) -> dict[str, Any]:
+    of = lambda name, key="error": methods[name][key][0]
+    nre = {name: metrics.ratio(of(name), of("mean")) for name in methods}
+    interval = {name: metrics.bootstrap_ratio(of(name), of("mean")) for name in methods}
+    regions = {
+      region: {
+        name: metrics.ratio(of(name, f"error/{region}"), of("mean", f"error/{region}"))
+        for name in methods
+      }
+      for region in REGIONS
+    }
+    return {
+      "nre": nre["model"],
+      "interval": interval["model"],
+      **{name: nre[name] for name in methods if name != "model"},
+      "intervals": interval,
+      "regions": regions,
+    }
+
+  def _typical(self, outputs: np.ndarray, targets: Mapping[str, jax.Array]) -> list[int]:
+    """Two spectra a kind: the 50th and the 80th percentile of the masked error."""
+    error = np.asarray(masked_mse(outputs, targets["values"], targets["masked"]))
+    rows = []
+    for part in np.array_split(np.arange(len(error)), len(self.kinds)):
+      order = part[np.argsort(error[part])]
+      rows += [int(order[int(q * (len(order) - 1))]) for q in (0.5, 0.8)]
+    return rows
+
+
+def _rows(scores: Scores, rows: np.ndarray) -> Scores:
+  return {name: (total[rows], count[rows]) for name, (total, count) in scores.items()}
+
+
+def build(config: ConfigDict, spectra: Mapping[str, Spectra], split: Split) -> Task:
+  """The task on this data; every constant comes from the training side alone."""
+  kinds = tuple(spectra)
+  roots = [np.sqrt(np.float64(spectra[kind].values[split.train])) for kind in kinds]
+  scale_K = np.array([np.sqrt((root**2).mean()) for root in roots])
+  mean_KxL = np.stack([root.mean(0) / scale for root, scale in zip(roots, scale_K, strict=True)])
+  nu_L = spectra[kinds[0]].axis
+  return Task(config, nu_L, kinds, spectra, split, scale_K, mean_KxL)
