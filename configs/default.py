@@ -1,6 +1,6 @@
 """Every key there is, once, with its unit. Other configs are this one plus a short diff.
 
-A component is chosen by its file name (`backbone.name = 's5'` loads spectra_jax/backbones/s5.py) and
+A component is chosen by its file name (`backbone.name` = s5 loads spectra_jax/backbones/s5.py) and
 takes its options from the sub-dict of the same name, whose keys are exactly that class's fields.
 """
 
@@ -12,14 +12,12 @@ def get_config() -> ConfigDict:
   c.seed = 0  # of parameters, batch order, masks and dropout
 
   c.dataset = ConfigDict()
-  c.dataset.name = "computed"
+  c.dataset.name = 'computed'
   c.dataset.computed = ConfigDict()
-  c.dataset.computed.path = ""  # '' = the file that ships with the package
-  c.dataset.computed.kinds = ("ir", "raman")
-  c.dataset.computed.line_shape = "lorentz"  # lorentz, gauss, voigt
-  c.dataset.computed.fwhm_cm = (
-    16.0  # full width at half maximum [cm^-1]; of the Lorentz part in voigt
-  )
+  c.dataset.computed.path = ''  # '' = the file that ships with the package
+  c.dataset.computed.kinds = ('ir', 'raman')
+  c.dataset.computed.line_shape = 'lorentz'  # lorentz, gauss, voigt
+  c.dataset.computed.fwhm_cm = 16.0  # full width at half maximum [cm^-1]; Lorentz part of voigt
   c.dataset.computed.gauss_fwhm_cm = 0.0  # of the Gauss part, voigt only [cm^-1]
 
   c.axis = ConfigDict()
@@ -28,18 +26,16 @@ def get_config() -> ConfigDict:
   c.axis.points = 1024
 
   c.split = ConfigDict()
-  c.split.regime = "grouped"  # whole molecular formulas go to one side
+  c.split.regime = 'grouped'  # whole molecular formulas go to one side
   c.split.fractions = (0.8, 0.1, 0.1)  # train, validation, test
   c.split.seed = 0
   c.split.train_share = 1.0  # of the training groups that are used (scaling curves)
 
   c.task = ConfigDict()
-  c.task.name = "masked"
+  c.task.name = 'masked'
   c.task.masked = ConfigDict()
   c.task.masked.band_cm = 60.0  # width of one masked band [cm^-1]
-  c.task.masked.ratio = (
-    0.4  # masked share of the axis at the end of the curriculum and in evaluation
-  )
+  c.task.masked.ratio = 0.4  # masked share of the axis after the curriculum, and in evaluation
   c.task.masked.ratio_start = 0.2  # at step 0
   c.task.masked.ratio_steps = 500  # steps from ratio_start to ratio
   c.task.masked.eval_masks = 64  # distinct masks dealt to the held-out rows, fixed once
@@ -52,33 +48,33 @@ def get_config() -> ConfigDict:
   c.tokenize.fourier_features = 16  # sine-cosine pairs that encode the token's wavenumber
 
   c.backbone = ConfigDict()
-  c.backbone.name = "linoss"
+  c.backbone.name = 'linoss'
   c.backbone.width = 96  # D: channels of a token
   c.backbone.linoss = ConfigDict()
   c.backbone.linoss.blocks = 2
   c.backbone.linoss.state = 64  # P: oscillators a direction
-  c.backbone.linoss.discretisation = "damped"  # damped (D-LinOSS), imex, im
+  c.backbone.linoss.discretisation = 'damped'  # damped (D-LinOSS), imex, im
   c.backbone.linoss.bidirectional = True
   c.backbone.linoss.dropout = 0.0
   c.backbone.linoss.r_min = 0.9  # ring initialisation: |lambda| in [r_min, r_max]
   c.backbone.linoss.r_max = 1.0
   c.backbone.linoss.theta_max = 3.141592653589793  # ring initialisation: angle in [0, theta_max]
-  c.backbone.linoss.algorithm = "auto"  # auto, fused, associative, sequential
+  c.backbone.linoss.algorithm = 'auto'  # auto, fused, associative, sequential
 
   c.loss = ConfigDict()
   c.loss.weights = ConfigDict()  # label -> term -> weight
-  c.loss.weights.model = ConfigDict({"masked_mse": 1.0})
+  c.loss.weights.model = ConfigDict({'masked_mse': 1.0})
 
   c.train = ConfigDict()
   c.train.steps = 6000
   c.train.batch_size = 32  # global, over all devices
   c.train.accumulate = 1  # micro-batches a device goes through in one step
-  c.train.activations = "float32"  # or bfloat16; the filter stays float32
+  c.train.activations = 'float32'  # or bfloat16; the filter stays float32
   c.train.eval_every = 500  # steps
   c.train.eval_batch_size = 64
 
   c.optimizer = ConfigDict()
-  c.optimizer.name = "adamw"  # or sgd
+  c.optimizer.name = 'adamw'  # or sgd
   c.optimizer.lr = 2e-3  # peak learning rate
   c.optimizer.ssm_lr_factor = 0.5  # on A, G and the step sizes of state-space layers
   c.optimizer.warmup_steps = 200
@@ -90,7 +86,7 @@ def get_config() -> ConfigDict:
   c.optimizer.ema_decay = 0.0  # 0 = no moving average; evaluation uses it when there is one
 
   c.parallel = ConfigDict()
-  c.parallel.map = "shard_map"  # or pmap (one process only)
+  c.parallel.map = 'shard_map'  # or pmap (one process only)
   c.parallel.devices = 0  # 0 = all
 
   c.checkpoint = ConfigDict()
@@ -103,5 +99,5 @@ def get_config() -> ConfigDict:
   c.log.progress = True  # a progress bar on standard error
   c.log.tensorboard = True
   c.log.figures = True
-  c.log.compile_cache = ""  # folder of compiled programs; '' = ~/.cache/spectra_jax/compiled
+  c.log.compile_cache = ''  # folder of compiled programs; '' = ~/.cache/spectra_jax/compiled
   return c.lock()

@@ -11,12 +11,12 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-COLLECTION = "example_keys"
+COLLECTION = 'example_keys'
 
 
 def example_keys(keys_B: jax.Array) -> dict:
   """Variables that carry one typed key per example: `module.apply({'params': p, **this}, ...)`."""
-  return {COLLECTION: {"keys": keys_B}}
+  return {COLLECTION: {'keys': keys_B}}
 
 
 class ExampleDropout(nn.Module):
@@ -32,13 +32,13 @@ class ExampleDropout(nn.Module):
   def __call__(self, x_BxLxD: jax.Array, train: bool) -> jax.Array:
     if not train or self.rate == 0.0:
       return x_BxLxD
-    keys_B = self.scope.root.get_variable(COLLECTION, "keys")
+    keys_B = self.scope.root.get_variable(COLLECTION, 'keys')
     if keys_B is None:
       raise ValueError(
-        f"dropout at {'/'.join(self.path)} got no per-example keys; "
-        "apply the module with `**example_keys(keys_B)` among its variables when train=True"
+        f'dropout at {"/".join(self.path)} got no per-example keys; '
+        'apply the module with `**example_keys(keys_B)` among its variables when train=True'
       )
-    layer = zlib.crc32("/".join(self.path).encode())
+    layer = zlib.crc32('/'.join(self.path).encode())
     shape = x_BxLxD.shape[2:]
     keep_BxD = jax.vmap(
       lambda key: jax.random.bernoulli(jax.random.fold_in(key, layer), 1.0 - self.rate, shape)

@@ -15,7 +15,7 @@ def bootstrap_ratio(
   level: float = 0.95,
   seed: int = 0,
 ) -> tuple[float, float]:
-  """Percentile interval of `ratio` when the examples (molecules) are drawn again with replacement."""
+  """Percentile interval of `ratio` over examples (molecules) drawn again with replacement."""
   rng = np.random.default_rng(seed)
   count = len(numerator_N)
   weights = rng.multinomial(count, np.full(count, 1 / count), size=resamples)

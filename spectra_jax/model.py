@@ -46,14 +46,14 @@ def component(folder: str, name: str) -> ModuleType:
   Raises:
     ValueError: no such file; the sentence lists those there are.
   """
-  package = importlib.import_module(f"spectra_jax.{folder}")
+  package = importlib.import_module(f'spectra_jax.{folder}')
   there = sorted(found.name for found in pkgutil.iter_modules(package.__path__))
   if name not in there:
     raise ValueError(
-      f"{folder} has no {name!r}, expected one of {', '.join(there)}; "
-      f"add spectra_jax/{folder}/{name}.py or correct the config"
+      f'{folder} has no {name!r}, expected one of {", ".join(there)}; '
+      f'add spectra_jax/{folder}/{name}.py or correct the config'
     )
-  return importlib.import_module(f"spectra_jax.{folder}.{name}")
+  return importlib.import_module(f'spectra_jax.{folder}.{name}')
 
 
 def options(config: ConfigDict) -> dict[str, Any]:
@@ -63,12 +63,12 @@ def options(config: ConfigDict) -> dict[str, Any]:
 
 def fields(cls: type[nn.Module]) -> set[str]:
   """Names of a module's own options."""
-  return {field.name for field in dataclasses.fields(cls)} - {"name", "parent"}
+  return {field.name for field in dataclasses.fields(cls)} - {'name', 'parent'}
 
 
 def build(config: ConfigDict, kinds: int) -> SpectralModel:
   """The model that `config` describes, for spectra of `kinds` kinds."""
-  backbone = component("backbones", config.backbone.name).Backbone(**options(config.backbone))
+  backbone = component('backbones', config.backbone.name).Backbone(**options(config.backbone))
   tokenizer = Tokenizer(
     width=config.backbone.width,
     kinds=kinds,

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-KINDS = ("ir", "raman", "absorbance", "transmittance", "reflectance", "n", "k")
-STATES = ("measured", "computed", "snv", "derivative")
-AXIS_UNITS = ("cm^-1", "nm", "index")
+KINDS = ('ir', 'raman', 'absorbance', 'transmittance', 'reflectance', 'n', 'k')
+STATES = ('measured', 'computed', 'snv', 'derivative')
+AXIS_UNITS = ('cm^-1', 'nm', 'index')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,24 +36,24 @@ class Spectra:
   meta: Mapping[str, np.ndarray]
 
   def __post_init__(self):
-    _check_member("kind", self.kind, KINDS)
-    _check_member("state", self.state, STATES)
-    _check_member("axis_unit", self.axis_unit, AXIS_UNITS)
+    _check_member('kind', self.kind, KINDS)
+    _check_member('state', self.state, STATES)
+    _check_member('axis_unit', self.axis_unit, AXIS_UNITS)
     check_axis(self.axis, self.axis_unit)
     if self.values.ndim != 2 or self.values.shape[1] != len(self.axis):
       raise ValueError(
-        f"{self.kind} values have shape {self.values.shape}, expected [N, {len(self.axis)}] for this "
-        "axis; store one spectrum a row"
+        f'{self.kind} values have shape {self.values.shape}, expected [N, {len(self.axis)}] on '
+        'this axis; store one spectrum a row'
       )
     if self.mask.shape != self.values.shape:
       raise ValueError(
-        f"mask has shape {self.mask.shape}, expected {self.values.shape} as the values have"
+        f'mask has shape {self.mask.shape}, expected {self.values.shape} as the values have'
       )
     check_finite(self.values, self.mask, self.kind)
     for name, column in self.meta.items():
       if len(column) != len(self.values):
         raise ValueError(
-          f"meta column {name!r} has {len(column)} rows, expected {len(self.values)}; give one a spectrum"
+          f'meta column {name!r} has {len(column)} rows, expected {len(self.values)} (one a row)'
         )
 
   def __len__(self) -> int:
@@ -62,25 +62,25 @@ class Spectra:
 
 def _check_member(what: str, value: str, legal: tuple[str, ...]) -> None:
   if value not in legal:
-    raise ValueError(f"{what} is {value!r}, expected one of {', '.join(legal)}")
+    raise ValueError(f'{what} is {value!r}, expected one of {", ".join(legal)}')
 
 
-def check_axis(axis: np.ndarray, unit: str = "cm^-1") -> None:
+def check_axis(axis: np.ndarray, unit: str = 'cm^-1') -> None:
   """Raises a ValueError unless `axis` [L] is finite, one-dimensional and strictly increasing."""
   axis = np.asarray(axis)
   if axis.ndim != 1 or len(axis) < 2:
-    raise ValueError(f"axis has shape {axis.shape}, expected [L] with at least 2 points")
+    raise ValueError(f'axis has shape {axis.shape}, expected [L] with at least 2 points')
   bad = np.flatnonzero(~np.isfinite(axis))
   if len(bad):
     raise ValueError(
-      f"axis[{bad[0]}] is {axis[bad[0]]}, expected a finite number in {unit}; drop the point"
+      f'axis[{bad[0]}] is {axis[bad[0]]}, expected a finite number in {unit}; drop the point'
     )
   bad = np.flatnonzero(np.diff(axis) <= 0)
   if len(bad):
     i = int(bad[0])
     raise ValueError(
-      f"axis is not strictly increasing: {axis[i]:g} then {axis[i + 1]:g} {unit} at index {i}; "
-      "sort it (flip a descending one together with the values) and drop repeated points"
+      f'axis is not strictly increasing: {axis[i]:g} then {axis[i + 1]:g} {unit} at index {i}; '
+      'sort it (flip a descending one together with the values) and drop repeated points'
     )
 
 
@@ -90,15 +90,15 @@ def check_finite(values: np.ndarray, mask: np.ndarray, kind: str) -> None:
   if len(bad):
     row, point = bad[0]
     raise ValueError(
-      f"{kind} spectrum {row} is {values[row, point]} at point {point} ({len(bad)} such values), "
-      "expected finite numbers; mask these points (mask=False) or drop the spectrum"
+      f'{kind} spectrum {row} is {values[row, point]} at point {point} ({len(bad)} such values), '
+      'expected finite numbers; mask these points (mask=False) or drop the spectrum'
     )
 
 
 def uniform_axis(low_cm: float, high_cm: float, points: int) -> np.ndarray:
   """[points] float64 wavenumbers from `low_cm` to `high_cm`, both included [cm^-1]."""
   if points < 2:
-    raise ValueError(f"axis.points is {points}, expected at least 2")
+    raise ValueError(f'axis.points is {points}, expected at least 2')
   axis = np.linspace(low_cm, high_cm, points)
   check_axis(axis)
   return axis
@@ -112,15 +112,15 @@ def check_resolution(axis: np.ndarray, fwhm_cm: float) -> None:
   other to five digits: the extra points are cost without information.
   """
   if not fwhm_cm > 0:
-    raise ValueError(f"the line width is {fwhm_cm:g}, expected a positive FWHM in cm^-1")
+    raise ValueError(f'the line width is {fwhm_cm:g}, expected a positive FWHM in cm^-1')
   steps = np.diff(axis)
   if steps.max() > fwhm_cm / 2:
     raise ValueError(
-      f"the axis step is {steps.max():.3g} cm^-1 but the lines are {fwhm_cm:g} cm^-1 wide (FWHM), "
-      f"expected a step of at most {fwhm_cm / 2:.3g}; raise axis.points or the FWHM"
+      f'the axis step is {steps.max():.3g} cm^-1 but the lines are {fwhm_cm:g} cm^-1 wide (FWHM), '
+      f'expected a step of at most {fwhm_cm / 2:.3g}; raise axis.points or the FWHM'
     )
   if steps.min() < fwhm_cm / 50:
     raise ValueError(
-      f"the axis step is {steps.min():.3g} cm^-1, finer than lines of {fwhm_cm:g} cm^-1 (FWHM) allow, "
-      f"expected at least {fwhm_cm / 50:.3g}; lower axis.points or narrow the lines"
+      f'the axis step is {steps.min():.3g} cm^-1, finer than lines of FWHM {fwhm_cm:g} cm^-1 '
+      f'allow, expected at least {fwhm_cm / 50:.3g}; lower axis.points or narrow the lines'
     )

@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 
-REGIMES = ("iid", "grouped")
+REGIMES = ('iid', 'grouped')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,23 +43,23 @@ def make_split(
     ValueError: unknown regime, shares that do not sum to 1, or a side left empty.
   """
   if regime not in REGIMES:
-    raise ValueError(f"split.regime is {regime!r}, expected one of {', '.join(REGIMES)}")
+    raise ValueError(f'split.regime is {regime!r}, expected one of {", ".join(REGIMES)}')
   if abs(sum(fractions) - 1) > 1e-9 or min(fractions) < 0:
-    raise ValueError(f"split.fractions are {fractions}, expected three shares that sum to 1")
-  keys = ids if regime == "iid" else groups
+    raise ValueError(f'split.fractions are {fractions}, expected three shares that sum to 1')
+  keys = ids if regime == 'iid' else groups
   sides = _deal(np.asarray(keys), fractions, seed)
-  for name, rows in zip(("train", "validation", "test"), sides, strict=True):
+  for name, rows in zip(('train', 'validation', 'test'), sides, strict=True):
     if not len(rows):
       raise ValueError(
-        f"the {name} side is empty: {len(set(keys))} groups cannot be dealt in shares {fractions}; "
-        "use more data or other split.fractions"
+        f'the {name} side is empty: {len(set(keys))} groups cannot be dealt in shares {fractions}; '
+        'use more data or other split.fractions'
       )
   return Split(*sides, regime=regime, hash=_hash(np.asarray(ids), sides, regime))
 
 
 def digest_order(keys: np.ndarray, seed: int) -> list[str]:
   """The distinct keys, ordered by sha256(seed, key)."""
-  digest = lambda key: hashlib.sha256(f"{seed}:{key}".encode()).hexdigest()
+  digest = lambda key: hashlib.sha256(f'{seed}:{key}'.encode()).hexdigest()
   return sorted({str(key) for key in keys}, key=digest)
 
 
@@ -69,7 +69,7 @@ def _deal(keys: np.ndarray, fractions: tuple[float, ...], seed: int) -> list[np.
   middle = np.cumsum([counts[key] for key in ordered]) - 0.5 * np.array(
     [counts[k] for k in ordered]
   )
-  side = np.searchsorted(np.cumsum(fractions)[:-1], middle / len(keys), side="right")
+  side = np.searchsorted(np.cumsum(fractions)[:-1], middle / len(keys), side='right')
   side_of = dict(zip(ordered, side, strict=True))
   row_side = np.array([side_of[str(key)] for key in keys])
   return [np.flatnonzero(row_side == i) for i in range(len(fractions))]

@@ -49,9 +49,9 @@ def check_grid(nu_L: np.ndarray, spacing: float) -> None:
   step = float(np.max(np.diff(nu_L)))
   if step > spacing / 1.5:
     raise ValueError(
-      f"the axis step is {step:.3g} cm^-1 but the tokeniser has a knot every {spacing:.3g} cm^-1, "
-      f"expected a step of at most {spacing / 1.5:.3g}; raise tokenize.step_cm or lower "
-      "tokenize.knots_per_step, or resample"
+      f'the axis step is {step:.3g} cm^-1 but the tokeniser has a knot every {spacing:.3g} cm^-1, '
+      f'expected a step of at most {spacing / 1.5:.3g}; raise tokenize.step_cm or lower '
+      'tokenize.knots_per_step, or resample'
     )
 
 
@@ -81,7 +81,7 @@ class Tokenizer(nn.Module):
   knots_per_step: int
   kernel_cm: float
   fourier_features: int
-  dtype: str = "float32"
+  dtype: str = 'float32'
 
   @property
   def spacing(self) -> float:
@@ -101,10 +101,10 @@ class Tokenizer(nn.Module):
     seen_BxL = visible_BxL.astype(jnp.float32)
     signal_2xBxL = jnp.stack([jnp.where(visible_BxL, values_BxL, 0.0), seen_BxL])
     window_BxTxK2 = self._windows(signal_2xBxL, nu_L, nu_T).astype(self.dtype)
-    tokens = nn.Dense(self.width, use_bias=False, dtype=self.dtype, name="kernel")(window_BxTxK2)
+    tokens = nn.Dense(self.width, use_bias=False, dtype=self.dtype, name='kernel')(window_BxTxK2)
     place = wavenumber_features(nu_T, self.fourier_features, self.step_cm).astype(self.dtype)
-    tokens += nn.Dense(self.width, dtype=self.dtype, name="wavenumber")(place)
-    return tokens + nn.Embed(self.kinds, self.width, dtype=self.dtype, name="kind")(kind_B)[:, None]
+    tokens += nn.Dense(self.width, dtype=self.dtype, name='wavenumber')(place)
+    return tokens + nn.Embed(self.kinds, self.width, dtype=self.dtype, name='kind')(kind_B)[:, None]
 
   def _windows(self, signal_2xBxL: jax.Array, nu_L: np.ndarray, nu_T: np.ndarray) -> jax.Array:
     """Projects onto the lattice and gathers each token's knots, both channels side by side."""

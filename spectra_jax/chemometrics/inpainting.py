@@ -59,7 +59,7 @@ class ConditionalGaussian:
   def _gain(self, seen: np.ndarray) -> np.ndarray:
     ridge = self.shrinkage * np.trace(self.covariance_LxL) / len(self.mean_L)
     visible = self.covariance_LxL[np.ix_(seen, seen)] + ridge * np.eye(seen.sum())
-    return scipy.linalg.solve(visible, self.covariance_LxL[np.ix_(seen, ~seen)], assume_a="pos")
+    return scipy.linalg.solve(visible, self.covariance_LxL[np.ix_(seen, ~seen)], assume_a='pos')
 
 
 def fit_gaussian(train_NxL: np.ndarray, shrinkage: float) -> ConditionalGaussian:

@@ -16,18 +16,18 @@ import numpy as np
 from spectra_jax.physics import line_shapes
 from spectra_jax.spectra import Spectra, check_resolution
 
-SHIPPED = pathlib.Path(__file__).parent.parent / "data" / "computed_vib.npz"
+SHIPPED = pathlib.Path(__file__).parent.parent / 'data' / 'computed_vib.npz'
 INFO = {
-  "name": "computed",
-  "urls": (),  # ships with the package
-  "sha256_file": "computed_vib.sha256",  # beside the .npz
-  "version": "1.0.0",
-  "licence": "CC0-1.0",
-  "citation": "Harmonic GFN2-xTB vibrations computed with tblite (Bannwarth, Ehlert, Grimme 2019, "
-  "doi:10.1021/acs.jctc.8b01176)",
-  "units": {"ir": "km/mol per cm^-1", "raman": "A^4/amu per cm^-1"},
+  'name': 'computed',
+  'urls': (),  # ships with the package
+  'sha256_file': 'computed_vib.sha256',  # beside the .npz
+  'version': '1.0.0',
+  'licence': 'CC0-1.0',
+  'citation': 'Harmonic GFN2-xTB vibrations computed with tblite (Bannwarth, Ehlert, Grimme 2019, '
+  'doi:10.1021/acs.jctc.8b01176)',
+  'units': {'ir': 'km/mol per cm^-1', 'raman': 'A^4/amu per cm^-1'},
 }
-INTENSITY_OF_KIND = {"ir": "ir_intensity", "raman": "raman_activity"}
+INTENSITY_OF_KIND = {'ir': 'ir_intensity', 'raman': 'raman_activity'}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,11 +71,11 @@ class Lines:
 
 def file_hash(path: pathlib.Path) -> str:
   """sha256 of a file, in hexadecimal."""
-  with open(path, "rb") as file:
-    return hashlib.file_digest(file, "sha256").hexdigest()
+  with open(path, 'rb') as file:
+    return hashlib.file_digest(file, 'sha256').hexdigest()
 
 
-def load_lines(path: str | pathlib.Path = "") -> Lines:
+def load_lines(path: str | pathlib.Path = '') -> Lines:
   """Reads and verifies a line-list file; '' is the one that ships.
 
   Raises:
@@ -89,24 +89,24 @@ def load_lines(path: str | pathlib.Path = "") -> Lines:
       return Lines(**{field.name: arrays[field.name] for field in dataclasses.fields(Lines)})
   except (KeyError, ValueError, zipfile.BadZipFile) as error:
     raise ValueError(
-      f"{path} is not a file of computed line lists ({error}); make one with "
-      "`python -m experiments.compute_spectra`"
+      f'{path} is not a file of computed line lists ({error}); make one with '
+      '`python -m experiments.compute_spectra`'
     ) from error
 
 
 def _verify(path: pathlib.Path) -> None:
-  recorded = path.with_suffix(".sha256")
+  recorded = path.with_suffix('.sha256')
   for needed in (path, recorded):
     if not needed.is_file():
       raise FileNotFoundError(
-        f"{needed} is missing, expected the line lists and their sha256 side by side; reinstall the "
-        "package or make them with `python -m experiments.compute_spectra`"
+        f'{needed} is missing, expected the line lists and their sha256 side by side; reinstall '
+        'the package or make them with `python -m experiments.compute_spectra`'
       )
   want, found = recorded.read_text().split()[0], file_hash(path)
   if want != found:
     raise ValueError(
-      f"{path} is damaged: its sha256 is {found[:12]}..., expected {want[:12]}... as {recorded.name} "
-      "says; restore the file (git checkout, or reinstall the package)"
+      f'{path} is damaged: its sha256 is {found[:12]}..., but {recorded.name} says '
+      f'{want[:12]}...; restore the file (git checkout, or reinstall the package)'
     )
 
 
@@ -126,10 +126,10 @@ def render(
 ) -> np.ndarray:
   """Broadens all molecules onto `axis` [L]: [M, L] float32, in INFO['units'][kind]."""
   if kind not in INTENSITY_OF_KIND:
-    raise ValueError(f"kind is {kind!r}, expected one of {', '.join(INTENSITY_OF_KIND)}")
+    raise ValueError(f'kind is {kind!r}, expected one of {", ".join(INTENSITY_OF_KIND)}')
   if line_shape not in line_shapes.SHAPES:
     raise ValueError(
-      f"line_shape is {line_shape!r}, expected one of {', '.join(line_shapes.SHAPES)}"
+      f'line_shape is {line_shape!r}, expected one of {", ".join(line_shapes.SHAPES)}'
     )
   chunk = 256  # molecules at a time: bounds memory, one compilation
   spectra = []
@@ -146,9 +146,9 @@ def render(
 def load(
   axis: np.ndarray,
   *,
-  path: str = "",
-  kinds: tuple[str, ...] = ("ir", "raman"),
-  line_shape: str = "lorentz",
+  path: str = '',
+  kinds: tuple[str, ...] = ('ir', 'raman'),
+  line_shape: str = 'lorentz',
   fwhm_cm: float = 16.0,
   gauss_fwhm_cm: float = 0.0,
 ) -> Mapping[str, Spectra]:
@@ -157,20 +157,20 @@ def load(
   Raises:
     ValueError: an axis that is no axis or does not suit the line width; see also `load_lines`.
   """
-  widths = (fwhm_cm, gauss_fwhm_cm) if line_shape == "voigt" else (fwhm_cm,)
+  widths = (fwhm_cm, gauss_fwhm_cm) if line_shape == 'voigt' else (fwhm_cm,)
   check_resolution(axis, max(widths))
   if min(widths) <= 0:
-    raise ValueError(f"line widths are {widths} cm^-1 for {line_shape}, expected positive ones")
+    raise ValueError(f'line widths are {widths} cm^-1 for {line_shape}, expected positive ones')
   lines = load_lines(path)
   meta = {
-    "id": lines.smiles,
-    "group": lines.formula,
-    "centrosymmetric": lines.centrosymmetric,
-    "heavy_atoms": lines.heavy_atoms,
+    'id': lines.smiles,
+    'group': lines.formula,
+    'centrosymmetric': lines.centrosymmetric,
+    'heavy_atoms': lines.heavy_atoms,
   }
   spectra = {}
   for kind in kinds:
     values = render(lines, kind, axis, line_shape, widths)
     mask = np.ones(values.shape, bool)
-    spectra[kind] = Spectra(values, axis, "cm^-1", kind, "computed", mask, meta)
+    spectra[kind] = Spectra(values, axis, 'cm^-1', kind, 'computed', mask, meta)
   return spectra

@@ -27,7 +27,7 @@ def weighted_sum(
   """
   if set(weights) != set(terms):
     raise ValueError(
-      f"loss.weights names {sorted(weights)}, but the task returns {sorted(terms)}; "
-      "give every term a weight (0 switches it off) and no other"
+      f'loss.weights names {sorted(weights)}, but the task returns {sorted(terms)}; '
+      'give every term a weight (0 switches it off) and no other'
     )
   return sum(weight_at(weights[name], step) * terms[name].mean() for name in sorted(terms))

@@ -38,10 +38,10 @@ def voigt(offset: jax.Array, lorentz_fwhm: float, gauss_fwhm: float) -> jax.Arra
   return jnp.real(jax.scipy.special.wofz(z)) / (sigma * np.sqrt(2 * np.pi))
 
 
-SHAPES = {"lorentz": lorentz, "gauss": gauss, "voigt": voigt}
+SHAPES = {'lorentz': lorentz, 'gauss': gauss, 'voigt': voigt}
 
 
-@functools.partial(jax.jit, static_argnames=("shape", "widths"))
+@functools.partial(jax.jit, static_argnames=('shape', 'widths'))
 def broaden(
   position_BxK: jax.Array,
   intensity_BxK: jax.Array,
@@ -64,4 +64,4 @@ def broaden(
   """
   profile = SHAPES[shape]
   offset_BxKxL = axis_L - position_BxK[..., None]
-  return jnp.einsum("bk,bkl->bl", intensity_BxK, profile(offset_BxKxL, *widths))
+  return jnp.einsum('bk,bkl->bl', intensity_BxK, profile(offset_BxKxL, *widths))

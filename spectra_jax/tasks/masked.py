@@ -25,12 +25,12 @@ from spectra_jax.splits import Split
 
 # cm^-1; conventional group-frequency regions.
 REGIONS = {
-  "fingerprint": (400.0, 1500.0),
-  "double_bond": (1500.0, 2000.0),
-  "triple_bond": (2000.0, 2600.0),
-  "hydrogen_stretch": (2600.0, 4000.0),
+  'fingerprint': (400.0, 1500.0),
+  'double_bond': (1500.0, 2000.0),
+  'triple_bond': (2000.0, 2600.0),
+  'hydrogen_stretch': (2600.0, 4000.0),
 }
-BASELINES = ("mean", "linear", "nearest", "gaussian")
+BASELINES = ('mean', 'linear', 'nearest', 'gaussian')
 EVAL_SEED = 20_260_101  # of the held-out masks: the same for every run
 Scores = dict[str, tuple[np.ndarray, np.ndarray]]
 
@@ -97,10 +97,10 @@ class Task:
     rows = getattr(self.split, side)
     count = len(self.spectra[self.kinds[0]])
     return {
-      "values": np.concatenate([self.spectra[kind].values[rows] for kind in self.kinds]),
-      "kind": np.repeat(np.arange(len(self.kinds), dtype=np.int32), len(rows)),
-      "row": np.concatenate([k * count + rows for k in range(len(self.kinds))]).astype(np.int32),
-      "mask": np.tile(
+      'values': np.concatenate([self.spectra[kind].values[rows] for kind in self.kinds]),
+      'kind': np.repeat(np.arange(len(self.kinds), dtype=np.int32), len(rows)),
+      'row': np.concatenate([k * count + rows for k in range(len(self.kinds))]).astype(np.int32),
+      'mask': np.tile(
         np.arange(len(rows), dtype=np.int32) % self.options.eval_masks, len(self.kinds)
       ),
     }
@@ -109,29 +109,29 @@ class Task:
     self, keys_B: jax.Array, step: ArrayLike, batch: Mapping[str, jax.Array], train: bool
   ) -> tuple[dict[str, Any], dict[str, jax.Array]]:
     """Hides bands, then scales what is left: (model inputs, targets)."""
-    visible = self._training_mask(keys_B, step) if train else self._held_out_mask(batch["mask"])
-    scale_Bx1 = jnp.asarray(self.scale_K, jnp.float32)[batch["kind"]][:, None]
+    visible = self._training_mask(keys_B, step) if train else self._held_out_mask(batch['mask'])
+    scale_Bx1 = jnp.asarray(self.scale_K, jnp.float32)[batch['kind']][:, None]
     # Hidden values are replaced before the square root, whose slope at 0 would make a NaN of them.
-    seen = jnp.sqrt(jnp.where(visible, batch["values"], 1.0)) / scale_Bx1
+    seen = jnp.sqrt(jnp.where(visible, batch['values'], 1.0)) / scale_Bx1
     inputs = {
-      "values_BxL": jnp.where(visible, seen, 0.0),
-      "visible_BxL": visible,
-      "kind_B": batch["kind"],
+      'values_BxL': jnp.where(visible, seen, 0.0),
+      'visible_BxL': visible,
+      'kind_B': batch['kind'],
     }
-    targets = {"values": jnp.sqrt(batch["values"]) / scale_Bx1, "masked": ~visible}
+    targets = {'values': jnp.sqrt(batch['values']) / scale_Bx1, 'masked': ~visible}
     return inputs, targets
 
   def losses(self, outputs: jax.Array, targets: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
-    return {"masked_mse": masked_mse(outputs, targets["values"], targets["masked"])}
+    return {'masked_mse': masked_mse(outputs, targets['values'], targets['masked'])}
 
   def metrics(self, outputs: jax.Array, targets: Mapping[str, jax.Array]) -> dict[str, tuple]:
     """Squared error summed over masked points and their number, per example, also by region."""
-    error_BxL = (outputs - targets["values"]) ** 2
+    error_BxL = (outputs - targets['values']) ** 2
     sums = lambda where: ((error_BxL * where).sum(-1), where.sum(-1))
-    scores = {"error": sums(targets["masked"])}
+    scores = {'error': sums(targets['masked'])}
     for name, (low, high) in REGIONS.items():
       inside_L = (self.nu_L >= low) & (self.nu_L < high)
-      scores[f"error/{name}"] = sums(targets["masked"] & inside_L)
+      scores[f'error/{name}'] = sums(targets['masked'] & inside_L)
     return scores
 
   def effective(self, params: Any) -> Any:
@@ -155,16 +155,16 @@ class Task:
   def selection(self, scores: Scores, mean: Scores, kind_N: np.ndarray) -> dict[str, float]:
     """Numbers logged at each validation; 'nre', their mean over kinds, picks the best model."""
     nre = {
-      f"nre_{kind}": metrics.ratio(scores["error"][0][kind_N == k], mean["error"][0][kind_N == k])
+      f'nre_{kind}': metrics.ratio(scores['error'][0][kind_N == k], mean['error'][0][kind_N == k])
       for k, kind in enumerate(self.kinds)
     }
-    return {"nre": float(np.mean(list(nre.values()))), **nre}
+    return {'nre': float(np.mean(list(nre.values()))), **nre}
 
   def report(
     self, scores: Scores, baselines: Mapping[str, Scores], kind_N: np.ndarray
   ) -> dict[str, dict]:
     """kind -> NRE of the model and of the baselines with bootstrap intervals, and by region."""
-    methods = {"model": scores, **baselines}
+    methods = {'model': scores, **baselines}
     return {
       kind: self._kind_report({name: _rows(s, kind_N == k) for name, s in methods.items()})
       for k, kind in enumerate(self.kinds)
@@ -177,22 +177,22 @@ class Task:
     inputs, targets = self.held_out(side)
     rows = self._typical(outputs, targets)
     ids = np.tile(
-      self.spectra[self.kinds[0]].meta["id"][getattr(self.split, side)], len(self.kinds)
+      self.spectra[self.kinds[0]].meta['id'][getattr(self.split, side)], len(self.kinds)
     )
     gaussian = np.concatenate(
-      [self._fill("gaussian", k, *self._of_kind(inputs, k)) for k in range(len(self.kinds))]
+      [self._fill('gaussian', k, *self._of_kind(inputs, k)) for k in range(len(self.kinds))]
     )
     panels = [
       {
-        "title": f"{figures.KIND_NAMES[self.kinds[int(inputs['kind_B'][r])]]}   {ids[r]}",
-        "true": np.asarray(targets["values"][r]),
-        "model": np.asarray(outputs[r]),
-        "gaussian": gaussian[r],
-        "masked": np.asarray(targets["masked"][r]),
+        'title': f'{figures.KIND_NAMES[self.kinds[int(inputs["kind_B"][r])]]}   {ids[r]}',
+        'true': np.asarray(targets['values'][r]),
+        'model': np.asarray(outputs[r]),
+        'gaussian': gaussian[r],
+        'masked': np.asarray(targets['masked'][r]),
       }
       for r in rows
     ]
-    return {"reconstructions": figures.reconstructions(self.nu_L, panels)}
+    return {'reconstructions': figures.reconstructions(self.nu_L, panels)}
 
   # --- parts ---------------------------------------------------------------------------------
 
@@ -216,48 +216,48 @@ class Task:
     return jax.vmap(draw)(mask_B)
 
   def _of_kind(self, inputs: Mapping[str, jax.Array], k: int) -> tuple[np.ndarray, np.ndarray]:
-    rows = np.asarray(inputs["kind_B"]) == k
-    return np.float64(inputs["values_BxL"])[rows], np.asarray(inputs["visible_BxL"])[rows]
+    rows = np.asarray(inputs['kind_B']) == k
+    return np.float64(inputs['values_BxL'])[rows], np.asarray(inputs['visible_BxL'])[rows]
 
   def _scaled_training_set(self, k: int) -> np.ndarray:
     values = self.spectra[self.kinds[k]].values[self.split.train]
     return np.sqrt(np.float64(values)) / self.scale_K[k]
 
   def _fill(self, name: str, k: int, values: np.ndarray, visible: np.ndarray) -> np.ndarray:
-    if name == "mean":
+    if name == 'mean':
       return np.broadcast_to(self.mean_KxL[k], values.shape)
-    if name == "linear":
+    if name == 'linear':
       return inpainting.linear(values, visible, self.nu_L)
     train = self._scaled_training_set(k)
-    if name == "nearest":
+    if name == 'nearest':
       return inpainting.nearest(values, visible, train)
-    groups = self.spectra[self.kinds[k]].meta["group"][self.split.train]
+    groups = self.spectra[self.kinds[k]].meta['group'][self.split.train]
     masks = np.asarray(self._held_out_mask(jnp.arange(min(8, self.options.eval_masks))))
     best, _ = inpainting.choose_shrinkage(train, groups, masks, self.options.shrinkage_folds)
     return inpainting.fit_gaussian(train, best).predict(values, visible)
 
   def _kind_report(self, methods: Mapping[str, Scores]) -> dict[str, Any]:
-    of = lambda name, key="error": methods[name][key][0]
-    nre = {name: metrics.ratio(of(name), of("mean")) for name in methods}
-    interval = {name: metrics.bootstrap_ratio(of(name), of("mean")) for name in methods}
+    of = lambda name, key='error': methods[name][key][0]
+    nre = {name: metrics.ratio(of(name), of('mean')) for name in methods}
+    interval = {name: metrics.bootstrap_ratio(of(name), of('mean')) for name in methods}
     regions = {
       region: {
-        name: metrics.ratio(of(name, f"error/{region}"), of("mean", f"error/{region}"))
+        name: metrics.ratio(of(name, f'error/{region}'), of('mean', f'error/{region}'))
         for name in methods
       }
       for region in REGIONS
     }
     return {
-      "nre": nre["model"],
-      "interval": interval["model"],
-      **{name: nre[name] for name in methods if name != "model"},
-      "intervals": interval,
-      "regions": regions,
+      'nre': nre['model'],
+      'interval': interval['model'],
+      **{name: nre[name] for name in methods if name != 'model'},
+      'intervals': interval,
+      'regions': regions,
     }
 
   def _typical(self, outputs: np.ndarray, targets: Mapping[str, jax.Array]) -> list[int]:
     """Two spectra a kind: the 50th and the 80th percentile of the masked error."""
-    error = np.asarray(masked_mse(outputs, targets["values"], targets["masked"]))
+    error = np.asarray(masked_mse(outputs, targets['values'], targets['masked']))
     rows = []
     for part in np.array_split(np.arange(len(error)), len(self.kinds)):
       order = part[np.argsort(error[part])]
