@@ -76,13 +76,13 @@ def get_config() -> ConfigDict:
   c.optimizer = ConfigDict()
   c.optimizer.name = 'adamw'  # or sgd
   c.optimizer.lr = 2e-3  # peak learning rate
-  c.optimizer.ssm_lr_factor = 0.5  # on A, G and the step sizes of state-space layers
-  c.optimizer.warmup_steps = 200
+  c.optimizer.ssm_lr_factor = 0.5  # on A, G and steps ('dynamics') of state-space layers
+  c.optimizer.warmup_steps = 200  # fewer than train.steps
   c.optimizer.final_lr_ratio = 0.01  # end of the cosine over the peak
   c.optimizer.weight_decay = 0.01  # matrices only: no norm, bias or SSM dynamics
-  c.optimizer.b1 = 0.9
-  c.optimizer.b2 = 0.99
-  c.optimizer.clip_norm = 1.0  # global gradient norm
+  c.optimizer.b1 = 0.9  # adamw only
+  c.optimizer.b2 = 0.99  # adamw only
+  c.optimizer.clip_norm = 1.0  # global gradient norm; 0 = no clipping
   c.optimizer.ema_decay = 0.0  # 0 = no moving average; evaluation uses it when there is one
 
   c.parallel = ConfigDict()
@@ -91,8 +91,10 @@ def get_config() -> ConfigDict:
 
   c.checkpoint = ConfigDict()
   c.checkpoint.every = 500  # steps
-  c.checkpoint.keep_last = 2
+  c.checkpoint.keep_last = 2  # newest ones, at least 2: a damaged one needs another behind it
   c.checkpoint.keep_best = 1
+  c.checkpoint.best_metric = 'nre'  # among the validation metrics of the task
+  c.checkpoint.best_mode = 'min'  # or max
 
   c.log = ConfigDict()
   c.log.every = 50  # steps
