@@ -2,7 +2,9 @@
 
 import functools
 
+import jax
 import numpy as np
+from jax.typing import ArrayLike
 
 
 @functools.lru_cache(maxsize=4)
@@ -35,3 +37,15 @@ def padded_batches(rows: np.ndarray, batch_size: int) -> list[tuple[np.ndarray, 
     filled = np.concatenate([part, np.full(batch_size - len(part), part[0], part.dtype)])
     batches.append((filled, real))
   return batches
+
+
+def example_keys(seed: int, step: ArrayLike, row_B: jax.Array) -> jax.Array:
+  """One key per example, fold_in(fold_in(seed, step), global row): no device index enters."""
+  key = jax.random.fold_in(jax.random.key(seed), step)
+  return jax.vmap(lambda row: jax.random.fold_in(key, row))(row_B)
+
+
+def split_keys(keys_B: jax.Array) -> tuple[jax.Array, jax.Array]:
+  """Keys for the two purposes of randomness in a step: (inputs, dropout)."""
+  pairs_Bx2 = jax.vmap(jax.random.split)(keys_B)
+  return pairs_Bx2[:, 0], pairs_Bx2[:, 1]

@@ -66,6 +66,20 @@ def fields(cls: type[nn.Module]) -> set[str]:
   return {field.name for field in dataclasses.fields(cls)} - {'name', 'parent'}
 
 
+def check_options(config: ConfigDict) -> None:
+  """Raises a ValueError unless the selected backbone's options are exactly its class's fields."""
+  name = config.backbone.name
+  cls = component('backbones', name).Backbone
+  if name not in config.backbone:
+    raise ValueError(f'config.backbone has no options for {name!r}; add config.backbone.{name}')
+  given, wanted = set(config.backbone[name]), fields(cls)
+  if given != wanted:
+    raise ValueError(
+      f'config.backbone.{name} has {sorted(given - wanted)} too many and {sorted(wanted - given)} '
+      f'too few; its keys must be the fields of spectra_jax/backbones/{name}.py: Backbone'
+    )
+
+
 def build(config: ConfigDict, kinds: int) -> SpectralModel:
   """The model that `config` describes, for spectra of `kinds` kinds."""
   backbone = component('backbones', config.backbone.name).Backbone(**options(config.backbone))

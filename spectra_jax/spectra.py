@@ -22,6 +22,7 @@ class Spectra:
     state: one of `STATES`; what was done to the values.
     mask: [N, L] bool, True where a value was measured.
     meta: name -> [N] array: ids, groups, instruments, ...
+    source: sha256 of the file that the values come from; part of a run's identity.
 
   Raises:
     ValueError: on a shape, axis, kind or value that cannot be a spectrum.
@@ -34,6 +35,7 @@ class Spectra:
   state: str
   mask: np.ndarray
   meta: Mapping[str, np.ndarray]
+  source: str
 
   def __post_init__(self):
     _check_member('kind', self.kind, KINDS)

@@ -57,6 +57,24 @@ def make_split(
   return Split(*sides, regime=regime, hash=_hash(np.asarray(ids), sides, regime))
 
 
+def thin_training(
+  split: Split, ids: np.ndarray, groups: np.ndarray, share: float, seed: int
+) -> Split:
+  """Keeps whole training groups until they hold `share` of the training rows; the rest is left out.
+
+  Validation and test do not change, so points of a scaling curve are comparable.
+  """
+  if not 0 < share <= 1:
+    raise ValueError(f'split.train_share is {share}, expected a share in (0, 1]')
+  if share == 1:
+    return split
+  kept = _deal(np.asarray(groups)[split.train], (share, 1 - share), seed)[0]
+  if not len(kept):
+    raise ValueError(f'split.train_share {share} leaves no training group; raise it')
+  sides = [split.train[kept], split.validation, split.test]
+  return Split(*sides, regime=split.regime, hash=_hash(np.asarray(ids), sides, split.regime))
+
+
 def digest_order(keys: np.ndarray, seed: int) -> list[str]:
   """The distinct keys, ordered by sha256(seed, key)."""
   digest = lambda key: hashlib.sha256(f'{seed}:{key}'.encode()).hexdigest()

@@ -12,7 +12,7 @@ import scipy.linalg
 
 from spectra_jax.splits import folds
 
-SHRINKAGES = tuple(10.0 ** np.arange(-6.0, 0.1, 0.5))
+SHRINKAGES = tuple(10.0 ** np.arange(-5.5, -1.4, 0.5))
 
 
 def linear(values_BxL: np.ndarray, visible_BxL: np.ndarray, nu_L: np.ndarray) -> np.ndarray:

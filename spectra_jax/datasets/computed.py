@@ -162,6 +162,7 @@ def load(
   if min(widths) <= 0:
     raise ValueError(f'line widths are {widths} cm^-1 for {line_shape}, expected positive ones')
   lines = load_lines(path)
+  source = file_hash(pathlib.Path(path) if path else SHIPPED)
   meta = {
     'id': lines.smiles,
     'group': lines.formula,
@@ -172,5 +173,5 @@ def load(
   for kind in kinds:
     values = render(lines, kind, axis, line_shape, widths)
     mask = np.ones(values.shape, bool)
-    spectra[kind] = Spectra(values, axis, 'cm^-1', kind, 'computed', mask, meta)
+    spectra[kind] = Spectra(values, axis, 'cm^-1', kind, 'computed', mask, meta, source)
   return spectra

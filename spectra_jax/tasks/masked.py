@@ -7,7 +7,7 @@ training-set mean spectrum, on the same masks.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -31,6 +31,7 @@ REGIONS = {
   'hydrogen_stretch': (2600.0, 4000.0),
 }
 BASELINES = ('mean', 'linear', 'nearest', 'gaussian')
+SHRINKAGE_MASKS = 4  # of the held-out masks, on which the Gaussian's shrinkage is chosen
 EVAL_SEED = 20_260_101  # of the held-out masks: the same for every run
 Scores = dict[str, tuple[np.ndarray, np.ndarray]]
 
@@ -141,16 +142,20 @@ class Task:
     """Inputs and targets of one whole side, on its fixed masks."""
     return jax.jit(lambda batch: self.inputs(None, 0, batch, train=False))(self.examples(side))
 
-  def baselines(self, side: str, names: tuple[str, ...] = BASELINES) -> dict[str, Scores]:
-    """Scores of the methods without a network on the masks the model gets."""
-    inputs, targets = self.held_out(side)
-    scores = {}
-    for name in names:
-      filled = np.concatenate(
+  def baselines(self, side: str, names: tuple[str, ...] = BASELINES) -> dict[str, np.ndarray]:
+    """Outputs [N, L] of the methods without a network, from what the model gets to see."""
+    inputs, _ = self.held_out(side)
+    return {
+      name: np.concatenate(
         [self._fill(name, k, *self._of_kind(inputs, k)) for k in range(len(self.kinds))]
       )
-      scores[name] = jax.tree.map(np.asarray, self.metrics(filled, targets))
-    return scores
+      for name in names
+    }
+
+  def score(self, outputs: np.ndarray, side: str) -> Scores:
+    """`metrics` of outputs for one whole side, on the host."""
+    _, targets = self.held_out(side)
+    return jax.tree.map(np.asarray, self.metrics(outputs, targets))
 
   def selection(self, scores: Scores, mean: Scores, kind_N: np.ndarray) -> dict[str, float]:
     """Numbers logged at each validation; 'nre', their mean over kinds, picks the best model."""
@@ -171,7 +176,7 @@ class Task:
     }
 
   def figures(
-    self, outputs: np.ndarray, side: str, baselines: Mapping[str, Scores]
+    self, outputs: np.ndarray, side: str, baselines: Mapping[str, np.ndarray]
   ) -> dict[str, Figure]:
     """Reconstructions of a few held-out spectra, hidden bands shaded."""
     inputs, targets = self.held_out(side)
@@ -179,20 +184,42 @@ class Task:
     ids = np.tile(
       self.spectra[self.kinds[0]].meta['id'][getattr(self.split, side)], len(self.kinds)
     )
-    gaussian = np.concatenate(
-      [self._fill('gaussian', k, *self._of_kind(inputs, k)) for k in range(len(self.kinds))]
-    )
     panels = [
       {
         'title': f'{figures.KIND_NAMES[self.kinds[int(inputs["kind_B"][r])]]}   {ids[r]}',
         'true': np.asarray(targets['values'][r]),
         'model': np.asarray(outputs[r]),
-        'gaussian': gaussian[r],
+        'gaussian': baselines['gaussian'][r],
         'masked': np.asarray(targets['masked'][r]),
       }
       for r in rows
     ]
     return {'reconstructions': figures.reconstructions(self.nu_L, panels)}
+
+  def learning_curve(
+    self, records: Sequence[Mapping[str, float]], report: Mapping[str, Mapping]
+  ) -> Figure:
+    """Validation NRE over the steps, beside the test NRE of the conditional Gaussian."""
+    name = lambda kind: figures.KIND_NAMES[kind]
+    return figures.learning_curve(
+      records,
+      curves={f'val/nre_{kind}': f'{name(kind)}, validation' for kind in self.kinds},
+      levels={
+        f'{name(kind)}, conditional Gaussian (test)': report[kind]['gaussian']
+        for kind in self.kinds
+      },
+      ylabel='NRE (masked error / mean spectrum)',
+    )
+
+  def table(self, report: Mapping[str, Mapping]) -> list[list[str]]:
+    """Rows of the terminal's table: method, then NRE with its 95 % interval for each kind."""
+    names = ('model', *(name for name in BASELINES if name != 'mean'), 'mean')
+    nre = lambda kind, name: report[kind]['nre' if name == 'model' else name]
+    cell = lambda kind, name: '{:.3f} [{:.3f}, {:.3f}]'.format(
+      nre(kind, name), *report[kind]['intervals'][name]
+    )
+    header = ['NRE on held-out molecules', *(figures.KIND_NAMES[kind] for kind in self.kinds)]
+    return [header] + [[name, *(cell(kind, name) for kind in self.kinds)] for name in names]
 
   # --- parts ---------------------------------------------------------------------------------
 
@@ -232,7 +259,9 @@ class Task:
     if name == 'nearest':
       return inpainting.nearest(values, visible, train)
     groups = self.spectra[self.kinds[k]].meta['group'][self.split.train]
-    masks = np.asarray(self._held_out_mask(jnp.arange(min(8, self.options.eval_masks))))
+    masks = np.asarray(
+      self._held_out_mask(jnp.arange(min(SHRINKAGE_MASKS, self.options.eval_masks)))
+    )
     best, _ = inpainting.choose_shrinkage(train, groups, masks, self.options.shrinkage_folds)
     return inpainting.fit_gaussian(train, best).predict(values, visible)
 

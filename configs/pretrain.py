@@ -1,0 +1,38 @@
+"""Masked pretraining of a bidirectional D-LinOSS on the computed IR and Raman spectra.
+
+  python -m experiments.train --config=configs/pretrain.py:quick --workdir=runs/quick
+  python -m experiments.train --config=configs/pretrain.py --workdir=runs/pretrain
+"""
+
+from ml_collections import ConfigDict
+
+from configs import default
+
+
+def get_config(variant: str = 'full') -> ConfigDict:
+  c = default.get_config()
+  if variant == 'full':
+    return c
+  if variant == 'quick':
+    c.train.steps = 1500
+    c.train.batch_size = 16
+    c.train.eval_every = 250
+    c.checkpoint.every = 250
+    return c
+  if variant == 'tiny':
+    c.axis.points = 512
+    c.axis.high_cm = 2400.0
+    c.split.train_share = 0.1
+    c.tokenize.step_cm = 30.0
+    c.backbone.width = 16
+    c.backbone.linoss.state = 8
+    c.backbone.linoss.blocks = 1
+    c.backbone.linoss.dropout = 0.1
+    c.task.masked.eval_masks = 8
+    c.train.steps = 20
+    c.train.batch_size = 16
+    c.train.eval_every = 7
+    c.checkpoint.every = 5
+    c.log.every = 1
+    return c
+  raise ValueError(f'configs/pretrain.py has no variant {variant!r}, expected full, quick or tiny')

@@ -1,0 +1,1 @@
+"""Thin absl binaries; the work is in spectra_jax."""

@@ -1,0 +1,46 @@
+"""Trains what a config describes.
+
+  python -m experiments.train --config=configs/pretrain.py:quick --workdir=runs/quick
+
+The same command goes on with a run that was stopped. The last line of standard output is one JSON
+object; workdir/report.json holds it with the config, versions and split.
+"""
+
+import contextlib
+import json
+import sys
+
+import jax
+from absl import app, flags
+from ml_collections import config_flags
+
+from spectra_jax import parallel, report, train
+from spectra_jax.workdir import claim
+
+CONFIG = config_flags.DEFINE_config_file('config', None, 'Python file of the experiment.')
+WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of the run.')
+COORDINATOR = flags.DEFINE_string('coordinator', None, "Process 0's host:port.")
+PROCESSES = flags.DEFINE_integer('num_processes', None, 'How many processes the job has.')
+PROCESS = flags.DEFINE_integer('process_id', None, 'Which one this is.')
+
+
+def main(argv: list[str]) -> None:
+  if len(argv) > 1:
+    raise app.UsageError(f'unexpected arguments {argv[1:]}')
+  with contextlib.ExitStack() as held:
+    try:  # everything that can be wrong with the call is found here, before any training
+      parallel.initialize(COORDINATOR.value, PROCESSES.value, PROCESS.value)
+      run = train.prepare(CONFIG.value, WORKDIR.value)
+      held.enter_context(claim(run.workdir, run.config, run.data_hash))
+    except (ValueError, OSError) as error:
+      sys.exit(f'error: {error}')
+    document = train.train(run)
+  if jax.process_index() == 0:
+    print(report.text_table(run.task.table(document['results'])))
+    summary = {'wall_s': document['wall_s'], 'spectra_per_s': document['spectra_per_s']}
+    print(json.dumps({**document['results'], **summary}))
+
+
+if __name__ == '__main__':
+  flags.mark_flags_as_required(['config', 'workdir'])
+  app.run(main)

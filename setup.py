@@ -1,0 +1,35 @@
+"""Package metadata; versions that were tested together are in constraints.txt."""
+
+import pathlib
+
+from setuptools import find_packages, setup
+
+COMPUTE = ['tblite>=0.4', 'rdkit>=2024.3']
+TEST = ['pytest>=8', 'hypothesis>=6.100', 'ruff>=0.12', *COMPUTE]
+
+setup(
+  name='spectra_jax',
+  version='0.1.0',
+  description='Physics-informed models of vibrational spectra (IR, NIR, Raman) in JAX',
+  long_description=pathlib.Path(__file__).with_name('README.md').read_text(),
+  long_description_content_type='text/markdown',
+  license='Apache-2.0',
+  python_requires='>=3.11',
+  packages=find_packages(include=['spectra_jax*', 'experiments*', 'configs*']),
+  package_data={'spectra_jax': ['data/*.npz', 'data/*.sha256', 'data/*.md']},
+  install_requires=[
+    'absl-py>=2.1',
+    'flax>=0.12',
+    'jax>=0.10',
+    'matplotlib>=3.8',
+    'ml-collections>=1.0',
+    'numpy>=2.0',
+    'optax>=0.2.5',
+    'orbax-checkpoint>=0.12',
+    'scipy>=1.13',
+    'tensorboardX>=2.6.2',
+    'tensorflow-datasets>=4.9.8',
+    'tqdm>=4.66',
+  ],
+  extras_require={'test': TEST, 'compute': COMPUTE, 'gpu': ['jax[cuda12]>=0.10']},
+)

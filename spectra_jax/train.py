@@ -1,0 +1,270 @@
+"""The training loop. What a run is about lives in its task; this file knows only steps.
+
+Order of events: everything that can be wrong is checked, then the newest good checkpoint of the
+workdir is restored (else parameters are drawn from `seed`), then one evaluation, then the steps.
+Batches, masks and dropout are functions of (seed, step, row), so a resumed run repeats the trace.
+"""
+
+import dataclasses
+import pathlib
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+from absl import logging
+from ml_collections import ConfigDict
+
+from spectra_jax import batches, dropout, losses, optimizer, parallel
+from spectra_jax import report as reports
+from spectra_jax import splits as splitting
+from spectra_jax.checkpoint import Checkpoints
+from spectra_jax.log import Log
+from spectra_jax.model import check_options, component, options
+from spectra_jax.spectra import uniform_axis
+from spectra_jax.workdir import identity, write_json_atomic
+
+
+class Preempted(SystemExit):
+  """SIGTERM came: the state is saved, and the same command goes on with the run."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+  """A run whose every input has been checked."""
+
+  config: ConfigDict
+  workdir: pathlib.Path
+  mesh: jax.sharding.Mesh
+  task: Any
+  data_hash: str
+
+
+# ---- definitions ------------------------------------------------------------
+
+
+def prepare(config: ConfigDict, workdir: str) -> Run:
+  """Loads the data and checks config, data and devices; no device computes for the model yet.
+
+  Raises:
+    ValueError, FileNotFoundError: a sentence that names what is wrong and what to do.
+  """
+  check_options(config)
+  mesh = parallel.make_mesh(config.parallel.devices)
+  parallel.check_map(config.parallel.map)
+  parallel.check_batch(config.train.batch_size, config.train.accumulate, mesh)
+  parallel.check_batch(config.train.eval_batch_size, 1, mesh)
+  axis = uniform_axis(config.axis.low_cm, config.axis.high_cm, config.axis.points)
+  dataset = component('datasets', config.dataset.name)
+  spectra = dataset.load(axis, **options(config.dataset))
+  task = component('tasks', config.task.name).build(config, spectra, _split(config, spectra))
+  data_hash = next(iter(spectra.values())).source
+  return Run(config, pathlib.Path(workdir), mesh, task, data_hash)
+
+
+def _split(config: ConfigDict, spectra: Mapping[str, Any]) -> splitting.Split:
+  meta = next(iter(spectra.values())).meta
+  s = config.split
+  split = splitting.make_split(meta['id'], meta['group'], s.regime, s.fractions, s.seed)
+  return splitting.thin_training(split, meta['id'], meta['group'], s.train_share, s.seed)
+
+
+def make_loss(run: Run, module: Any) -> parallel.LossFn:
+  """(params, batch, step) -> (weighted loss, {term: mean}) of the task, over the local examples."""
+  task, config = run.task, run.config
+
+  def loss_fn(params, batch, step):
+    keys_B = batches.example_keys(config.seed, step, batch['row'])
+    mask_B, drop_B = batches.split_keys(keys_B)
+    inputs, targets = task.inputs(mask_B, step, batch, train=True)
+    variables = {'params': task.effective(params), **dropout.example_keys(drop_B)}
+    outputs = module.apply(variables, **inputs, nu_L=task.nu_L, train=True)
+    terms = task.losses(outputs, targets)
+    loss = losses.weighted_sum(config.loss.weights.model, terms, step)
+    return loss, {name: term.mean() for name, term in terms.items()}
+
+  return loss_fn
+
+
+def make_predict(run: Run, module: Any) -> Callable[[Any, Mapping[str, np.ndarray]], np.ndarray]:
+  """(params, examples) -> outputs [N, ...] on the host, whatever the batch size and devices."""
+  task, size = run.task, run.config.train.eval_batch_size
+
+  def forward(params, batch):
+    inputs, _ = task.inputs(None, 0, batch, train=False)
+    return module.apply({'params': task.effective(params)}, **inputs, nu_L=task.nu_L, train=False)
+
+  mapped = parallel.per_example(forward, run.mesh)
+
+  def predict(params, examples):
+    outputs = []
+    for rows, real in batches.padded_batches(np.arange(len(examples['row'])), size):
+      batch = parallel.shard_batch({name: x[rows] for name, x in examples.items()}, run.mesh)
+      outputs.append(parallel.to_host(mapped(params, batch))[real])
+    return np.concatenate(outputs)
+
+  return predict
+
+
+def make_validate(run: Run, predict: Callable) -> Callable[[parallel.State], dict[str, float]]:
+  """state -> the task's selection metrics on the validation side, on its fixed masks."""
+  task = run.task
+  examples = task.examples('validation')
+  mean = task.score(task.baselines('validation', ('mean',))['mean'], 'validation')
+
+  def validate(state):
+    scores = task.score(predict(averaged(state), examples), 'validation')
+    return task.selection(scores, mean, examples['kind'])
+
+  return validate
+
+
+def averaged(state: parallel.State) -> Any:
+  """The parameters to evaluate: the moving average where there is one."""
+  return state.params if state.ema is None else state.ema
+
+
+def init_state(run: Run, module: Any, tx: Any) -> parallel.State:
+  """Parameters drawn from `seed`, on the mesh."""
+  task = run.task
+  batch = {name: x[:1] for name, x in task.examples('validation').items()}
+
+  @jax.jit
+  def init():
+    inputs, _ = task.inputs(None, 0, batch, train=False)
+    key = jax.random.key(run.config.seed)
+    return module.init(key, **inputs, nu_L=task.nu_L, train=False)['params']
+
+  return parallel.init_state(init(), tx, run.config.optimizer.ema_decay, run.mesh)
+
+
+def stop_on_nan(step: int, metrics: Mapping[str, float], batch: Mapping, workdir: pathlib.Path):
+  """Writes the batch that gave a non-finite loss or gradient and raises FloatingPointError."""
+  if metrics['finite']:
+    return
+  path = workdir / f'nonfinite_step{step}.npz'
+  if jax.process_index() == 0:
+    np.savez(path, **batch)
+  raise FloatingPointError(
+    f'loss {metrics["loss"]} with gradient norm {metrics["grad_norm"]} at step {step}, expected '
+    f'finite numbers; its batch is in {path}, the last checkpoint is intact: lower optimizer.lr '
+    '(in a new workdir) or look at the batch'
+  )
+
+
+# ---- the loop ---------------------------------------------------------------
+
+
+def train(run: Run) -> dict[str, Any]:
+  """Trains to `train.steps` completed updates, evaluates on the test side, writes the report.
+
+  The caller holds the workdir (`workdir.claim`).
+
+  Returns:
+    The report, also in workdir/report.json.
+
+  Raises:
+    FloatingPointError: a non-finite loss or gradient; the batch is written out.
+    Preempted: SIGTERM came; the state is saved.
+  """
+  config, task, workdir = run.config, run.task, run.workdir
+  steps, size = config.train.steps, config.train.batch_size
+  started = time.monotonic()
+  module = task.module()
+  tx = optimizer.build(config.optimizer, steps)
+  state = init_state(run, module, tx)
+  checkpoints = Checkpoints(workdir / 'checkpoints', **config.checkpoint.to_dict())
+  restored = checkpoints.restore(state)
+  validation = {}
+  if restored is not None:
+    state, _, validation = restored
+  first = int(state.step)
+  log = Log(workdir, config.log, steps, size, first)
+  step_fn = parallel.make_step(
+    make_loss(run, module),
+    tx,
+    config.optimizer.ema_decay,
+    run.mesh,
+    config.parallel.map,
+    config.train.accumulate,
+  )
+  predict = make_predict(run, module)
+  validate = make_validate(run, predict)
+  examples = task.examples('train')
+  rows_there = len(examples['row'])
+  if first == 0:
+    validation = validate(state)
+    log.write(0, validation, prefix='val/')
+
+  pending = None  # (step, metrics, host batch) of the step that is still on the device
+
+  def settle():
+    """Fetches the metrics of the pending step; stops the run when they are not finite."""
+    nonlocal pending
+    if pending is None:
+      return
+    done, metrics, batch = pending
+    metrics = {name: float(x) for name, x in parallel.to_host(metrics).items()}
+    pending = None
+    stop_on_nan(done, metrics, batch, workdir)
+    metrics.pop('finite')
+    log.step(done, metrics)
+
+  for step in range(first, steps):
+    rows = batches.training_rows(config.seed, step, size, rows_there)
+    batch = {name: x[rows] for name, x in examples.items()}
+    state, metrics = step_fn(state, parallel.shard_batch(batch, run.mesh))
+    settle()  # of the step before, while this one runs
+    done = step + 1
+    pending = (done, metrics, batch)
+    last = done == steps
+    preempted = checkpoints.reached_preemption(done)
+    if done % config.train.eval_every == 0 or last:
+      settle()
+      validation = validate(state)
+      log.write(done, validation, prefix='val/')
+    if checkpoints.should_save(done) or last or preempted:
+      settle()  # never save a state whose loss was not looked at
+      checkpoints.save(done, state, validation, force=last or preempted)
+    if preempted and not last:
+      checkpoints.close()
+      log.close()
+      raise Preempted(f'SIGTERM at step {done}: saved; the same command goes on from there')
+  checkpoints.close()
+  result = finish(run, predict, state, log, started)
+  log.close()
+  return result
+
+
+def finish(
+  run: Run, predict: Callable, state: parallel.State, log: Log, started: float
+) -> dict[str, Any]:
+  """Test scores of model and baselines, figures, report.json."""
+  task = run.task
+  logging.info('evaluating model and baselines on the test side')
+  examples = task.examples('test')
+  outputs = predict(averaged(state), examples)
+  baselines = task.baselines('test')
+  scores = {name: task.score(filled, 'test') for name, filled in baselines.items()}
+  results = task.report(task.score(outputs, 'test'), scores, examples['kind'])
+  speed = log.spectra_per_second
+  if run.config.log.figures:
+    for name, figure in task.figures(outputs, 'test', baselines).items():
+      log.figure(name, figure)
+    log.figure('learning_curve', task.learning_curve(log.records(), results))
+  document = reports.document(
+    run.config,
+    identity(run.config, run.data_hash),
+    split={
+      'regime': task.split.regime,
+      'hash': task.split.hash,
+      'rows': {side: len(getattr(task.split, side)) for side in ('train', 'validation', 'test')},
+    },
+    parameters=sum(x.size for x in jax.tree.leaves(state.params)),
+    results=results,
+    timing={'wall_s': round(time.monotonic() - started, 1), 'spectra_per_s': speed},
+  )
+  if jax.process_index() == 0:
+    write_json_atomic(run.workdir / 'report.json', document)
+  return document

@@ -1,0 +1,197 @@
+"""Nothing hidden reaches the model; nominal coverage is real; one set of weights, any grid."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from configs import pretrain
+from spectra_jax.datasets import computed
+from spectra_jax.spectra import uniform_axis
+from spectra_jax.splits import make_split
+from spectra_jax.tasks import masked
+from tests import synthetic
+
+AXIS = uniform_axis(400.0, 4000.0, 1024)
+
+
+def make_task(axis=AXIS, molecules=60, **changes):
+  config = pretrain.get_config('tiny')
+  config.tokenize.step_cm = 14.0
+  config.update_from_flattened_dict(changes)
+  lines = synthetic.lines(molecules)
+  spectra = {}
+  for kind in ('ir', 'raman'):
+    values = computed.render(lines, kind, axis, 'lorentz', (16.0,))
+    spectra[kind] = synthetic.spectra(values, axis, kind)
+  meta = spectra['ir'].meta
+  split = make_split(meta['id'], meta['group'], 'grouped', (0.6, 0.2, 0.2), 0)
+  return masked.build(config, spectra, split)
+
+
+@pytest.fixture(scope='module')
+def task():
+  return make_task()
+
+
+def keys(count, seed=0):
+  return jax.random.split(jax.random.key(seed), count)
+
+
+# --- masks -------------------------------------------------------------------------------------
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**31 - 1), st.integers(0, 24))
+def test_bands_are_disjoint_and_inside(seed, count):
+  starts = np.asarray(masked.band_starts(jax.random.key(seed), count, 24, 60.0, 400.0, 4000.0))
+  real = starts[:count]
+  assert np.isinf(starts[count:]).all()
+  assert (np.diff(real) >= 60.0 - 1e-3).all()
+  assert (real >= 400.0).all()
+  assert (real + 60.0 <= 4000.0 + 1e-3).all()
+
+
+@pytest.mark.parametrize('ratio', [0.1, 0.25, 0.4])
+def test_nominal_coverage_is_real_coverage(ratio):
+  draw = jax.jit(jax.vmap(lambda key: masked.visible_points(key, AXIS, ratio, 0.4, 60.0)))
+  hidden = 1 - np.asarray(draw(keys(400))).mean(-1)
+  nominal = round(ratio * 3600 / 60) * 60 / (AXIS[-1] - AXIS[0] + AXIS[1] - AXIS[0])
+  np.testing.assert_allclose(hidden.mean(), nominal, atol=2e-4)
+  # One draw is off by less than half a point a band.
+  assert np.abs(hidden - nominal).max() < 0.5 * round(ratio * 60) / len(AXIS) + 1e-3
+
+
+def test_every_point_is_hidden_equally_often_away_from_the_ends():
+  draw = jax.jit(jax.vmap(lambda key: masked.visible_points(key, AXIS, 0.4, 0.4, 60.0)))
+  share = 1 - np.asarray(draw(keys(4000))).mean(0)
+  assert np.abs(share[40:-40] - 0.4).max() < 0.06
+
+
+def test_curriculum_goes_from_start_to_ratio(task):
+  coverage = lambda step: float(
+    task.inputs(keys(64), step, first(task, 64), True)[1]['masked'].mean()
+  )
+  o = task.options
+  assert abs(coverage(0) - o.ratio_start) < 0.01
+  assert abs(coverage(o.ratio_steps) - o.ratio) < 0.01
+  assert coverage(0) < coverage(o.ratio_steps // 2) < coverage(10 * o.ratio_steps)
+
+
+def first(task, count, side='train'):
+  return {name: x[:count] for name, x in task.examples(side).items()}
+
+
+def test_held_out_masks_are_fixed_and_few(task):
+  once, again = task.held_out('test'), task.held_out('test')
+  np.testing.assert_array_equal(once[1]['masked'], again[1]['masked'])
+  masks = np.unique(np.asarray(once[1]['masked']), axis=0)
+  assert len(masks) == task.options.eval_masks
+  # IR and Raman of a molecule are hidden in the same places.
+  half = len(once[1]['masked']) // 2
+  np.testing.assert_array_equal(once[1]['masked'][:half], once[1]['masked'][half:])
+
+
+# --- leaks -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize('train', [True, False])
+def test_jacobian_with_respect_to_hidden_intensities_is_exactly_zero(task, train):
+  """Of everything the model sees, before any scaling; the maximum is planted inside a mask."""
+  batch = first(task, 2)
+  visible = np.asarray(task.inputs(keys(2), 10_000, batch, train)[0]['visible_BxL'])
+  values = batch['values'].copy()
+  for row in range(2):
+    values[row, np.flatnonzero(~visible[row])[3]] = 50.0 * values.max()
+
+  def seen(values_BxL):
+    inputs, _ = task.inputs(keys(2), 10_000, {**batch, 'values': values_BxL}, train)
+    return inputs['values_BxL'], inputs['visible_BxL'].astype(jnp.float32)
+
+  jacobians = jax.jacrev(seen)(jnp.asarray(values))
+  of_values = np.asarray(jacobians[0])
+  for row in range(2):
+    assert (of_values[..., row, ~visible[row]] == 0).all()
+    assert np.abs(of_values[row, :, row][:, visible[row]]).max() > 0  # the test can see a leak
+  assert (np.asarray(jacobians[1]) == 0).all()
+
+
+def test_hidden_intensities_do_not_move_the_prediction(task):
+  module, batch = task.module(), first(task, 3)
+
+  def predict(params, values):
+    inputs, _ = task.inputs(None, 0, {**batch, 'values': values}, train=False)
+    return module.apply(params, **inputs, nu_L=AXIS, train=False)
+
+  inputs, targets = task.inputs(None, 0, batch, train=False)
+  params = module.init(jax.random.key(0), **inputs, nu_L=AXIS, train=False)
+  loud = np.where(targets['masked'], 1e6, batch['values'])
+  np.testing.assert_array_equal(predict(params, batch['values']), predict(params, loud))
+
+
+def test_scales_come_from_training_rows_alone():
+  """Changing every held-out spectrum leaves the constants of the task as they are."""
+  task = make_task()
+  values = task.spectra['ir'].values.copy()
+  values[np.concatenate([task.split.test, task.split.validation])] *= 100.0
+  spectra = {**task.spectra, 'ir': synthetic.spectra(values, AXIS)}
+  changed = masked.build(task.config, spectra, task.split)
+  np.testing.assert_array_equal(changed.scale_K, task.scale_K)
+  np.testing.assert_array_equal(changed.mean_KxL, task.mean_KxL)
+
+
+# --- scores ------------------------------------------------------------------------------------
+
+
+def test_mean_spectrum_has_nre_one_and_truth_zero(task):
+  scores = {name: task.score(x, 'test') for name, x in task.baselines('test').items()}
+  kind = task.examples('test')['kind']
+  _, targets = task.held_out('test')
+  report = task.report(task.score(targets['values'], 'test'), scores, kind)
+  for values in report.values():
+    assert values['nre'] == 0.0
+    assert values['mean'] == 1.0
+    assert values['intervals']['mean'] == (1.0, 1.0)
+    assert 0 < values['linear'] < 2
+  whole = scores['mean']['error']
+  parts = [scores['mean'][f'error/{region}'] for region in masked.REGIONS]
+  np.testing.assert_array_equal(sum(p[1] for p in parts), whole[1] - whole_end(targets))
+
+
+def whole_end(targets):
+  """The point at exactly 4000 cm^-1 belongs to no half-open region."""
+  return np.asarray(targets['masked'])[:, -1].astype(int)
+
+
+def test_baselines_keep_what_is_visible(task):
+  inputs, _ = task.held_out('test')
+  values, visible = task._of_kind(inputs, 0)
+  for name in ('linear', 'gaussian'):
+    filled = task._fill(name, 0, values, visible)
+    np.testing.assert_allclose(filled[visible], values[visible], rtol=1e-12)
+
+
+# --- axis --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(('width', 'tolerance'), [(0.0, 0.02), (60.0, 0.12)])
+def test_one_set_of_weights_on_2_and_4_wavenumber_grids(width, tolerance):
+  """Same molecules: predictions at common wavenumbers agree to quadrature error.
+
+  With hidden bands the two grids see edges that differ by half a step, 1 cm^-1 of spectrum.
+  """
+  predictions = {}
+  for step in (2.0, 4.0):
+    axis = np.arange(400.0, 2400.1, step)
+    task = make_task(axis)
+    module, batch = task.module(), first(task, 4, 'test')
+    visible = (axis % 500 >= width) * np.ones((4, 1), bool)
+    scaled = np.sqrt(batch['values']) / task.scale_K[0]
+    args = (np.float32(np.where(visible, scaled, 0)), visible, batch['kind'], axis)
+    if step == 2.0:
+      params = module.init(jax.random.key(0), *args, train=False)
+    predictions[step] = np.asarray(module.apply(params, *args, train=False))
+  fine, coarse = predictions[2.0][:, ::2], predictions[4.0]
+  assert np.abs(fine - coarse).max() < tolerance * np.abs(fine).max()
