@@ -183,18 +183,19 @@ def _chunked_forward(tokens, reverse, g_Q, c_Q, b_QxD, c_out_DxQ, d_D, u_BxLxD):
 def _chunked_backward(tokens, reverse, residuals, dy_BxLxD):
   g_Q, c_Q, b_QxD, c_out_DxQ, d_D, u_BxLxD, states = residuals
   batch, length, _ = u_BxLxD.shape
-  filter_step = _filter_step(g_Q, c_Q)
+  step = _filter_step(g_Q, c_Q)
 
-  def step(state, w_BxQ):  # the adjoint needs the states before each step too
-    end, x = filter_step(state, w_BxQ)
-    return end, (*state, x)
+  def states_step(state, w_BxQ):
+    state, _ = step(state, w_BxQ)
+    return state, state
 
   def adjoint_step(carry, per_token):
-    zeta, mu, sum_mu_zeta, sum_mu_x = carry
-    dx_BxQ, zeta_before, x_before = per_token
-    zeta = zeta - (g_Q * zeta + c_Q * mu) + dx_BxQ
-    mu = mu + zeta
-    return (zeta, mu, sum_mu_zeta + mu * zeta_before, sum_mu_x + mu * x_before), mu
+    adjoint, mu_zeta_BxQ, mu_x_BxQ = carry
+    dx_BxQ, zeta_BxQ, x_BxQ = per_token
+    _, mu_BxQ = adjoint  # of token n + 1, which meets the states of token n
+    sums = (mu_zeta_BxQ + mu_BxQ * zeta_BxQ, mu_x_BxQ + mu_BxQ * x_BxQ)
+    adjoint, mu_BxQ = step(adjoint, dx_BxQ)
+    return (adjoint, *sums), mu_BxQ
 
   def one_chunk(carry, chunk):
     adjoint, db_QxD, dc_out_DxQ, dd_D, du_BxLxD = carry
@@ -202,21 +203,21 @@ def _chunked_backward(tokens, reverse, residuals, dy_BxLxD):
     u_RxD, dy_RxD = _cut(u_BxLxD, i, tokens), _cut(dy_BxLxD, i, tokens)
     w_TxBxQ = (u_RxD @ b_QxD.T).reshape(tokens, batch, -1)
     dx_TxBxQ = (dy_RxD @ c_out_DxQ).reshape(tokens, batch, -1)
-    _, (zeta_before, x_before, x_TxBxQ) = lax.scan(step, state, w_TxBxQ, reverse=reverse)
-    adjoint, mu_TxBxQ = lax.scan(
-      adjoint_step, adjoint, (dx_TxBxQ, zeta_before, x_before), reverse=not reverse
-    )
+    _, (zeta_TxBxQ, x_TxBxQ) = lax.scan(states_step, state, w_TxBxQ, reverse=reverse)
+    per_token = (dx_TxBxQ, zeta_TxBxQ, x_TxBxQ)
+    adjoint, mu_TxBxQ = lax.scan(adjoint_step, adjoint, per_token, reverse=not reverse)
     mu_RxQ, x_RxQ = (a.reshape(tokens * batch, -1) for a in (mu_TxBxQ, x_TxBxQ))
     du_BxLxD = _paste(du_BxLxD, mu_RxQ @ b_QxD + d_D * dy_RxD, i, tokens)
     dd_D = dd_D + jnp.sum(u_RxD * dy_RxD, axis=0)
     return (adjoint, db_QxD + mu_RxQ.T @ u_RxD, dc_out_DxQ + dy_RxD.T @ x_RxQ, dd_D, du_BxLxD), None
 
   zeros = jax.tree.map(jnp.zeros_like, (b_QxD, c_out_DxQ, d_D, u_BxLxD))
-  start = ((*_rest(u_BxLxD, b_QxD), *_rest(u_BxLxD, b_QxD)), *zeros)
+  rest = _rest(u_BxLxD, b_QxD)
+  start = ((rest, *rest), *zeros)
   chunks = (jnp.arange(length // tokens), states)
   (adjoint, *gradients), _ = lax.scan(one_chunk, start, chunks, reverse=not reverse)
-  _, _, sum_mu_zeta, sum_mu_x = adjoint
-  return (-sum_mu_zeta.sum(0), -sum_mu_x.sum(0), *gradients)
+  _, mu_zeta_BxQ, mu_x_BxQ = adjoint
+  return (-mu_zeta_BxQ.sum(0), -mu_x_BxQ.sum(0), *gradients)
 
 
 _chunked.defvjp(_chunked_forward, _chunked_backward)
