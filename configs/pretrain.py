@@ -30,6 +30,7 @@ def get_config(variant: str = 'full') -> ConfigDict:
     c.backbone.linoss.dropout = 0.1
     c.task.masked.eval_masks = 8
     c.train.steps = 20
+    c.optimizer.warmup_steps = 5
     c.train.batch_size = 16
     c.train.eval_every = 7
     c.checkpoint.every = 5

@@ -8,6 +8,7 @@ object; workdir/report.json holds it with the config, versions and split.
 
 import contextlib
 import json
+import logging
 import sys
 
 import jax
@@ -27,6 +28,7 @@ PROCESS = flags.DEFINE_integer('process_id', None, 'Which one this is.')
 def main(argv: list[str]) -> None:
   if len(argv) > 1:
     raise app.UsageError(f'unexpected arguments {argv[1:]}')
+  logging.getLogger('jax').setLevel(logging.WARNING)
   with contextlib.ExitStack() as held:
     try:  # everything that can be wrong with the call is found here, before any training
       parallel.initialize(COORDINATOR.value, PROCESSES.value, PROCESS.value)

@@ -13,6 +13,7 @@ from typing import Any
 
 import jax
 import numpy as np
+import optax
 from absl import logging
 from ml_collections import ConfigDict
 
@@ -38,6 +39,7 @@ class Run:
   workdir: pathlib.Path
   mesh: jax.sharding.Mesh
   task: Any
+  optimizer: optax.GradientTransformation
   data_hash: str
 
 
@@ -59,8 +61,16 @@ def prepare(config: ConfigDict, workdir: str) -> Run:
   dataset = component('datasets', config.dataset.name)
   spectra = dataset.load(axis, **options(config.dataset))
   task = component('tasks', config.task.name).build(config, spectra, _split(config, spectra))
+  tx = optimizer.build(config.optimizer, config.train.steps)
   data_hash = next(iter(spectra.values())).source
-  return Run(config, pathlib.Path(workdir), mesh, task, data_hash)
+  return Run(config, pathlib.Path(workdir), mesh, task, tx, data_hash)
+
+
+def use_compile_cache(folder: str) -> None:
+  """Keeps compiled programs in `folder`, so that the next start of a run compiles nothing."""
+  path = pathlib.Path(folder or '~/.cache/spectra_jax/compiled').expanduser()
+  jax.config.update('jax_compilation_cache_dir', str(path))
+  jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.0)
 
 
 def _split(config: ConfigDict, spectra: Mapping[str, Any]) -> splitting.Split:
@@ -125,7 +135,7 @@ def averaged(state: parallel.State) -> Any:
   return state.params if state.ema is None else state.ema
 
 
-def init_state(run: Run, module: Any, tx: Any) -> parallel.State:
+def init_state(run: Run, module: Any) -> parallel.State:
   """Parameters drawn from `seed`, on the mesh."""
   task = run.task
   batch = {name: x[:1] for name, x in task.examples('validation').items()}
@@ -136,7 +146,7 @@ def init_state(run: Run, module: Any, tx: Any) -> parallel.State:
     key = jax.random.key(run.config.seed)
     return module.init(key, **inputs, nu_L=task.nu_L, train=False)['params']
 
-  return parallel.init_state(init(), tx, run.config.optimizer.ema_decay, run.mesh)
+  return parallel.init_state(init(), run.optimizer, run.config.optimizer.ema_decay, run.mesh)
 
 
 def stop_on_nan(step: int, metrics: Mapping[str, float], batch: Mapping, workdir: pathlib.Path):
@@ -171,9 +181,9 @@ def train(run: Run) -> dict[str, Any]:
   config, task, workdir = run.config, run.task, run.workdir
   steps, size = config.train.steps, config.train.batch_size
   started = time.monotonic()
+  use_compile_cache(config.log.compile_cache)
   module = task.module()
-  tx = optimizer.build(config.optimizer, steps)
-  state = init_state(run, module, tx)
+  state = init_state(run, module)
   checkpoints = Checkpoints(workdir / 'checkpoints', **config.checkpoint.to_dict())
   restored = checkpoints.restore(state)
   validation = {}
@@ -183,7 +193,7 @@ def train(run: Run) -> dict[str, Any]:
   log = Log(workdir, config.log, steps, size, first)
   step_fn = parallel.make_step(
     make_loss(run, module),
-    tx,
+    run.optimizer,
     config.optimizer.ema_decay,
     run.mesh,
     config.parallel.map,

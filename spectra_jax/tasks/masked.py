@@ -275,6 +275,7 @@ class Task:
         for name in methods
       }
       for region in REGIONS
+      if methods['mean'][f'error/{region}'][1].any()  # the axis may not reach it
     }
     return {
       'nre': nre['model'],
