@@ -297,7 +297,7 @@ def make_step(
   mapped = loss_and_grad(loss_fn, mesh, map_name, accumulate)
 
   def update(state, grads, metrics):
-    norm = optax.global_norm(grads)
+    norm = optax.tree.norm(grads)
     finite = jnp.isfinite(norm) & jnp.isfinite(metrics['loss'])
     updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
     params = optax.apply_updates(state.params, updates)

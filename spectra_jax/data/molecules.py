@@ -18,6 +18,7 @@ ELEMENTS = ('C', 'N', 'O', 'F', 'S', 'Cl')
 SEEDS = ('C', 'N', 'O', 'S')
 MAX_HEAVY = 7
 COMPLETE = 5  # heavy atoms up to which every molecule that is_sensible is a candidate
+SEVENS, SEVENS_PER_SIX = 600, 3  # molecules of 7 heavy atoms: how many, and how they are spread
 PARENTS = {7: 2500}  # how many molecules of n - 1 atoms (by hash) those of n atoms are grown from
 
 # What no candidate contains, as SMARTS. Intermediates of the growth obey the list as well.
@@ -43,7 +44,7 @@ FORBIDDEN = (
   '[R3]',
 )
 
-# What is let through while growing, but is not a candidate itself.
+# Groups that are let through while growing, but of which only the smallest molecules are computed.
 UNLIKELY = (
   '[CX3;!$(C[NX3])]=[SX1]',  # thioaldehydes and thioketones
   '*-[NX2]=[OX1]',  # nitroso
@@ -175,45 +176,51 @@ CENTROSYMMETRIC = (
 )
 
 
-def enumerate_molecules(heavy: int) -> tuple[str, ...]:
+def enumerate_molecules(heavy: int, likely: bool = True) -> tuple[str, ...]:
   """Canonical SMILES of the candidates of `heavy` atoms other than H, ordered by `rank`.
 
   With 7 atoms only descendants of the first 2500 molecules of 6 atoms are made.
+
+  Args:
+    heavy: 1 to 7.
+    likely: True gives molecules without, False those with a group of `UNLIKELY`.
 
   Raises:
     ValueError: `heavy` is not in 1..7.
   """
   if not 1 <= heavy <= MAX_HEAVY:
     raise ValueError(f'heavy is {heavy}; molecules of 1 to {MAX_HEAVY} heavy atoms are made.')
-  likely = (s for s in _level(heavy) if not _matches(Chem.MolFromSmiles(s), UNLIKELY))
-  return tuple(sorted(likely, key=rank))
+  chosen = (s for s in _level(heavy) if _matches(Chem.MolFromSmiles(s), UNLIKELY) != likely)
+  return tuple(sorted(chosen, key=rank))
 
 
-def candidates(limit: int | None = None, seven: int = 3) -> list[tuple[str, bool]]:
+def candidates(limit: int | None = None) -> list[tuple[str, bool]]:
   """What to compute, in order: (SMILES, listed in CENTROSYMMETRIC).
 
-  First the list, then everything of up to 5 heavy atoms, then molecules of 6 and 7 heavy atoms,
-  each in hash order: after every 6-atom molecule `seven` 7-atom ones while both last.
+  First the list; then likely molecules of up to 5 heavy atoms; then 600 of 7 heavy atoms, three
+  after each one of 6; then unlikely molecules of up to 5 heavy atoms; then all others of 6. Each
+  group is in hash order.
 
   Args:
     limit: how many to return at most.
-    seven: 7-atom molecules for each 6-atom one.
   """
   listed = [canonical(smiles) for smiles in CENTROSYMMETRIC]
   flat = {Chem.MolToSmiles(Chem.MolFromSmiles(s), isomericSmiles=False) for s in listed}
-  rest = (s for s in _mixture(seven) if s not in flat)
+  rest = (s for s in _mixture() if s not in flat)
   pairs = itertools.chain(((s, True) for s in listed), ((s, False) for s in rest))
   return list(itertools.islice(pairs, limit))
 
 
-def _mixture(seven: int) -> Iterator[str]:
+def _mixture() -> Iterator[str]:
   for heavy in range(1, COMPLETE + 1):
     yield from enumerate_molecules(heavy)
-  sevens = iter(enumerate_molecules(7))
-  for six in enumerate_molecules(6):
-    yield six
-    yield from itertools.islice(sevens, seven)
-  yield from sevens
+  sixes, sevens = iter(enumerate_molecules(6)), enumerate_molecules(7)
+  for first in range(0, SEVENS, SEVENS_PER_SIX):
+    yield from itertools.islice(sixes, 1)
+    yield from sevens[first : first + SEVENS_PER_SIX]
+  for heavy in range(1, COMPLETE + 1):
+    yield from enumerate_molecules(heavy, likely=False)
+  yield from sixes
 
 
 def rank(smiles: str) -> str:

@@ -16,7 +16,7 @@ from tblite.exceptions import TBLiteRuntimeError
 from tblite.interface import Calculator, Result
 from tblite.library import ffi
 
-from spectra_jax.data import symmetry
+from spectra_jax.data import polar_tensors, symmetry
 from spectra_jax.physics import constants
 
 RDLogger.DisableLog('rdApp.*')
@@ -85,11 +85,13 @@ def vibrations(smiles: str, centred: bool = False) -> Vibrations:
       inversion symmetry is symmetrised), False takes the first conformer.
 
   Raises:
-    Refused: embedding or SCF failed, gradient not converged, rearranged, imaginary mode, or no
+    Refused: diatomic, embedding or SCF failed, gradient not converged, rearranged, imaginary mode, or no
       inversion centre where `centred`.
   """
   molecule = embed(smiles, centred)
   numbers = np.array([atom.GetAtomicNum() for atom in molecule.GetAtoms()])
+  if len(numbers) < 3:
+    raise Refused('diatomic', f'{smiles} has {len(numbers)} atoms, at least 3 are expected')
   mass = np.array([atom.GetMass() for atom in molecule.GetAtoms()])
   start = molecule.GetConformer().GetPositions()
   try:
@@ -333,74 +335,6 @@ def field_derivatives(
   return np.asarray(rest.get('dipole')), polar, alpha
 
 
-def rigid_motions(mass: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-  """Orthonormal mass-weighted translations and rotations.
-
-  Rotation a: sqrt(m) (e_a x q) / sqrt(I_a) about the principal axes e_a; a linear molecule has
-  no rotation about its axis.
-
-  Args:
-    mass: [N], amu.
-    x: [N, 3], angstrom, centre of mass at the origin.
-
-  Returns:
-    (U [3N, 5 or 6]: translations first; axes [2 or 3, 3]; moments [2 or 3], amu angstrom^2).
-  """
-  moments, axes = symmetry.inertia(mass, x)
-  if symmetry.is_linear(moments):
-    moments, axes = moments[1:], axes[1:]
-  root = np.sqrt(mass)[:, None]
-  shift = [(root * e).ravel() / np.sqrt(mass.sum()) for e in np.eye(3)]
-  turn = [(root * np.cross(e, x)).ravel() / np.sqrt(i) for e, i in zip(axes, moments, strict=True)]
-  return np.array(shift + turn).T, axes, moments
-
-
-def rotational_intensity(mass: np.ndarray, x: np.ndarray, dipole: np.ndarray) -> float:
-  """The rotational term of the vibrational F-sum, from the equilibrium dipole alone.
-
-  974.880 sum_axes |e_a x mu|^2 / I_a (Crawford, J. Chem. Phys. 20, 977 (1952)); two axes for a
-  linear molecule.
-
-  Args:
-    mass: [N], amu.
-    x: [N, 3], angstrom, centre of mass at the origin.
-    dipole: [3], e*angstrom.
-
-  Returns:
-    km/mol.
-  """
-  _, axes, moments = rigid_motions(mass, x)
-  return float(constants.KM_MOL_PER_E2_AMU * ((np.cross(axes, dipole) ** 2).sum(1) / moments).sum())
-
-
-def enforce_sum_rules(
-  polar: np.ndarray, mass: np.ndarray, x: np.ndarray, dipole: np.ndarray
-) -> tuple[np.ndarray, float]:
-  """Atomic polar tensors that obey the translational and rotational sum rules exactly.
-
-  E(RX, RF) = E(X, F) for a neutral molecule gives sum_atoms P = 0 and
-  sum_atoms (e x q) . P = e x mu. With P~ = P / sqrt(m) and the rigid motions U these read
-  U^T P~ = C, C = 0 (translations), (e_a x mu) / sqrt(I_a) (rotations). The correction
-  P~ + U (C - U^T P~) is the one of least mass-weighted norm; it leaves the part of P~ that
-  vibrations see as it was.
-
-  Args:
-    polar: [3N, 3], e.
-    mass, x: [N] amu, [N, 3] angstrom about the centre of mass.
-    dipole: [3], e*angstrom.
-
-  Returns:
-    (P [3N, 3], ||C - U^T P~||_F / ||P~||_F before the correction).
-  """
-  rigid, axes, moments = rigid_motions(mass, x)
-  root = np.sqrt(np.repeat(mass, 3))[:, None]
-  wanted = np.zeros((rigid.shape[1], 3))
-  wanted[3:] = np.cross(axes, dipole) / np.sqrt(moments)[:, None]
-  missing = wanted - rigid.T @ (polar / root)
-  violation = np.linalg.norm(missing) / np.linalg.norm(polar / root)
-  return polar + root * (rigid @ missing), float(violation)
-
-
 def normal_modes(h: np.ndarray, mass: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
   """Frequencies and mass-weighted modes of a Hessian, rigid motions taken out.
 
@@ -414,7 +348,7 @@ def normal_modes(h: np.ndarray, mass: np.ndarray, x: np.ndarray) -> tuple[np.nda
   Raises:
     Refused: a negative eigenvalue.
   """
-  rigid, _, _ = rigid_motions(mass, x)
+  rigid, _, _ = polar_tensors.rigid_motions(mass, x)
   vibrating = np.linalg.svd(rigid, full_matrices=True)[0][:, rigid.shape[1] :]
   weight = np.sqrt(np.repeat(mass, 3) * constants.AMU_ELECTRON_MASS)
   square, modes = np.linalg.eigh(vibrating.T @ (h / np.outer(weight, weight)) @ vibrating)
@@ -473,7 +407,7 @@ def harmonic_lines(smiles, numbers, mass, x, slope) -> Vibrations:
   frequency, modes = normal_modes(h, mass, x)
   mu, polar, alpha = field_derivatives(numbers, x)
   mu = mu * constants.BOHR_ANGSTROM
-  polar, violation = enforce_sum_rules(polar, mass, x, mu)
+  polar, violation = polar_tensors.enforce_sum_rules(polar, mass, x, mu)
   shape = modes / np.sqrt(np.repeat(mass, 3))[:, None]
   turned = np.einsum('iab,ik->kab', alpha, shape) * constants.BOHR_ANGSTROM**2
   activity, ratio = raman(turned)
@@ -492,7 +426,7 @@ def harmonic_lines(smiles, numbers, mass, x, slope) -> Vibrations:
     raman_activity=activity,
     depolarisation=ratio,
     parity=parities(modes, partner) if centre else np.zeros(len(frequency), int),
-    fsum_total=constants.KM_MOL_PER_E2_AMU * float(((polar.T**2) @ (1 / np.repeat(mass, 3))).sum()),
+    fsum_total=polar_tensors.fsum(polar, mass),
     sum_rule_violation=violation,
     gradient_max=slope,
   )

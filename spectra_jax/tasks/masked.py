@@ -36,34 +36,26 @@ EVAL_SEED = 20_260_101  # of the held-out masks: the same for every run
 Scores = dict[str, tuple[np.ndarray, np.ndarray]]
 
 
-def band_starts(
-  key: jax.Array, count: ArrayLike, most: int, band: float, low: float, high: float
-) -> jax.Array:
-  """Lower ends of `count` disjoint bands, uniform over all such placings: [most], the rest inf.
-
-  Sorted uniform gaps in what the bands leave free, each band pushed up by those below it [cm^-1].
-  """
-  active = jnp.arange(most) < count
-  free = (high - low) - count * band
-  gaps = jnp.sort(jnp.where(active, jax.random.uniform(key, (most,)), jnp.inf))
-  return low + gaps * free + jnp.arange(most) * band
-
-
-def visible_points(
-  key: jax.Array, nu_L: np.ndarray, ratio: ArrayLike, most_ratio: float, band: float
-) -> jax.Array:
+def visible_points(key: jax.Array, nu_L: np.ndarray, ratio: ArrayLike, band_cm: float) -> jax.Array:
   """[L] bool, False inside the hidden bands.
 
-  Each point stands for its cell of the axis, so the cells of the hidden points make up
-  round(ratio * range / band) * band cm^-1, to one point a band.
+  The axis, closed to a ring, is tiled by n = round(range / band_cm) bands from a random origin and
+  round(ratio n) of them are hidden. So bands never overlap (they may touch), every point is hidden
+  equally often, and the hidden share of the axis is round(ratio n) / n exactly.
   """
-  edges = 0.5 * (nu_L[1] - nu_L[0]), 0.5 * (nu_L[-1] - nu_L[-2])
-  low, high = float(nu_L[0] - edges[0]), float(nu_L[-1] + edges[1])
-  most = round(most_ratio * (high - low) / band)
-  count = jnp.round(ratio * (high - low) / band)
-  starts_K = band_starts(key, count, most, band, low, high)
-  inside_LxK = (nu_L[:, None] >= starts_K) & (nu_L[:, None] < starts_K + band)
-  return ~inside_LxK.any(-1)
+  low, high = axis_edges(nu_L)
+  tiles = round((high - low) / band_cm)
+  key_origin, key_tiles = jax.random.split(key)
+  turn_L = jnp.asarray((nu_L - low) / (high - low), jnp.float32)
+  tile_L = jnp.floor((turn_L + jax.random.uniform(key_origin)) % 1.0 * tiles).astype(jnp.int32)
+  rank_T = jax.random.permutation(key_tiles, tiles)
+  visible_T = rank_T >= jnp.round(ratio * tiles)
+  return visible_T[jnp.minimum(tile_L, tiles - 1)]
+
+
+def axis_edges(nu_L: np.ndarray) -> tuple[float, float]:
+  """Ends of the range that the points stand for: half a step beyond the outermost ones [cm^-1]."""
+  return float(1.5 * nu_L[0] - 0.5 * nu_L[1]), float(1.5 * nu_L[-1] - 0.5 * nu_L[-2])
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -231,15 +223,12 @@ class Task:
     o = self.options
     progress = jnp.clip(step / max(o.ratio_steps, 1), 0.0, 1.0)
     ratio = o.ratio_start + (o.ratio - o.ratio_start) * progress
-    most = max(o.ratio, o.ratio_start)
-    return jax.vmap(lambda key: visible_points(key, self.nu_L, ratio, most, o.band_cm))(keys_B)
+    return jax.vmap(lambda key: visible_points(key, self.nu_L, ratio, o.band_cm))(keys_B)
 
   def _held_out_mask(self, mask_B: jax.Array) -> jax.Array:
     o = self.options
     key = jax.random.key(EVAL_SEED)
-    draw = lambda i: visible_points(
-      jax.random.fold_in(key, i), self.nu_L, o.ratio, o.ratio, o.band_cm
-    )
+    draw = lambda i: visible_points(jax.random.fold_in(key, i), self.nu_L, o.ratio, o.band_cm)
     return jax.vmap(draw)(mask_B)
 
   def _of_kind(self, inputs: Mapping[str, jax.Array], k: int) -> tuple[np.ndarray, np.ndarray]:
