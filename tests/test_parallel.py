@@ -1,0 +1,249 @@
+"""The same step on any number of devices, checked against the closed form of one SGD update."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from spectra_jax import parallel
+from tests import processes
+
+LR = 0.1
+
+
+def linear_loss(params, batch, step):
+  error = batch['x'] @ params['w'] - batch['y']
+  return jnp.mean(error**2), {'mae': jnp.mean(jnp.abs(error))}
+
+
+def noisy_loss(params, batch, step):
+  """A small network with per-example noise that depends on seed, step and global row only."""
+  key = jax.random.fold_in(jax.random.key(0), step)
+  noise = jax.vmap(lambda row: jax.random.normal(jax.random.fold_in(key, row), (6,)))(batch['row'])
+  hidden = jnp.tanh((batch['x'] + 0.1 * noise) @ params['v'])
+  loss = jnp.mean((hidden @ params['w'] - batch['y']) ** 2)
+  return loss, {'hidden': jnp.mean(hidden)}
+
+
+def problem(size=32):
+  rng = np.random.default_rng(0)
+  draw = lambda *shape: rng.normal(size=shape).astype(np.float32)
+  return {'x': draw(size, 6), 'y': draw(size), 'row': np.arange(size)}
+
+
+def closed_form(batch, w):
+  """w - LR dL/dw of L = mean (x w - y)^2, in float64."""
+  x, y, w = (np.asarray(a, np.float64) for a in (batch['x'], batch['y'], w))
+  gradient = 2.0 / len(y) * x.T @ (x @ w - y)
+  return w - LR * gradient, gradient
+
+
+def parameters():
+  rng = np.random.default_rng(1)
+  params = {'v': 0.4 * rng.normal(size=(6, 6)), 'w': 0.4 * rng.normal(size=6)}
+  return {name: x.astype(np.float32) for name, x in params.items()}
+
+
+@functools.cache
+def run(devices, map_name='shard_map', accumulate=1, steps=1, loss_fn=noisy_loss, clip=0.5):
+  mesh = parallel.make_mesh(devices)
+  optimizer = optax.chain(optax.clip_by_global_norm(clip), optax.sgd(LR))
+  state = parallel.init_state(parameters(), optimizer, 0.9, mesh)
+  step_fn = parallel.make_step(loss_fn, optimizer, 0.9, mesh, map_name, accumulate)
+  for _ in range(steps):
+    state, metrics = step_fn(state, parallel.shard_batch(problem(), mesh))
+  return parallel.to_host(state), parallel.to_host(metrics)
+
+
+@pytest.mark.parametrize('map_name', parallel.MAPS)
+@pytest.mark.parametrize(('devices', 'accumulate'), [(1, 1), (8, 1), (8, 2), (2, 4)])
+def test_one_sgd_step_is_the_closed_form(devices, accumulate, map_name):
+  state, metrics = run(devices, map_name, accumulate, loss_fn=linear_loss, clip=np.inf)
+  start = parameters()['w']
+  expected, gradient = closed_form(problem(), start)
+  np.testing.assert_allclose(state.params['w'], expected, atol=1e-6)
+  np.testing.assert_allclose(metrics['grad_norm'], np.linalg.norm(gradient), rtol=1e-6)
+  # A gradient twice too large, let alone N times, would be 10,000 tolerances away.
+  assert np.abs(LR * gradient).max() > 1e-2
+  assert state.step == 1
+  np.testing.assert_allclose(state.ema['w'], 0.9 * start + 0.1 * state.params['w'], atol=1e-6)
+
+
+def test_an_unreduced_or_summed_gradient_would_be_noticed():
+  """The trap itself: with check_vma=True the gradient arrives summed and pmean keeps it so."""
+  mesh = parallel.make_mesh(8)
+  local = lambda w, batch: jax.lax.pmean(
+    jax.grad(lambda w: linear_loss({'w': w}, batch, 0)[0])(w), 'data'
+  )
+  spec = jax.sharding.PartitionSpec
+  trapped = jax.shard_map(
+    local, mesh=mesh, in_specs=(spec(), spec('data')), out_specs=spec(), check_vma=True
+  )
+  batch, w = problem(), jnp.zeros(6)
+  _, gradient = closed_form(batch, w)
+  wrong = np.asarray(jax.jit(trapped)(w, parallel.shard_batch(batch, mesh)))
+  grads, _ = parallel.loss_and_grad(linear_loss, mesh)({'w': w}, batch, 0)
+  np.testing.assert_allclose(grads['w'], gradient, atol=1e-6)
+  np.testing.assert_allclose(wrong, 8 * gradient, rtol=1e-5)
+
+
+@pytest.mark.parametrize('accumulate', [1, 2])
+def test_any_device_count_takes_the_same_steps(accumulate):
+  one, metrics_one = run(1, accumulate=accumulate, steps=5)
+  for devices in (2, 8):
+    many, metrics = run(devices, accumulate=accumulate, steps=5)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7), one, many)
+    for name in metrics:
+      np.testing.assert_allclose(metrics[name], metrics_one[name], rtol=1e-5)
+
+
+@pytest.mark.parametrize('accumulate', [1, 2])
+@pytest.mark.parametrize('devices', [1, 8])
+def test_pmap_is_shard_map_bit_for_bit(devices, accumulate):
+  results = [run(devices, name, accumulate, steps=5) for name in parallel.MAPS]
+  jax.tree.map(np.testing.assert_array_equal, *results)
+
+
+def test_the_second_step_does_not_compile_again():
+  mesh = parallel.make_mesh(8)
+  optimizer = optax.adam(LR)
+  state = parallel.init_state({'w': np.zeros(6, np.float32)}, optimizer, 0.0, mesh)
+  step_fn = parallel.make_step(linear_loss, optimizer, 0.0, mesh)
+  for _ in range(3):
+    state, _ = step_fn(state, parallel.shard_batch(problem(), mesh))
+  assert step_fn._cache_size() == 1
+  assert state.ema is None
+
+
+def test_gradient_norm_is_that_before_clipping():
+  _, clipped = run(8)
+  _, free = run(8, clip=np.inf)
+  assert free['grad_norm'] > 0.5  # the clip norm
+  np.testing.assert_array_equal(clipped['grad_norm'], free['grad_norm'])
+
+
+@pytest.mark.parametrize('where', [0, 31])
+def test_one_nan_anywhere_clears_the_finite_flag(where):
+  def loss_fn(params, batch, step):
+    loss, metrics = linear_loss(params, batch, step)
+    return loss + jnp.sum(jnp.where(batch['row'] == where, jnp.nan, 0.0)), metrics
+
+  assert run(8)[1]['finite']
+  assert not run(8, loss_fn=loss_fn)[1]['finite']
+
+
+def test_per_example_outputs_keep_their_rows():
+  mesh, batch = parallel.make_mesh(8), problem(24)
+  forward = parallel.per_example(lambda w, b: {'y': b['x'] @ w, 'row': b['row']}, mesh)
+  w = np.arange(6, dtype=np.float32)
+  outputs = forward(w, parallel.shard_batch(batch, mesh))
+  assert len(outputs['y'].sharding.device_set) == 8
+  outputs = parallel.to_host(outputs)
+  np.testing.assert_array_equal(outputs['row'], batch['row'])
+  np.testing.assert_allclose(outputs['y'], batch['x'] @ w, rtol=1e-5, atol=1e-6)
+
+
+def test_shards_hold_consecutive_rows():
+  batch = parallel.shard_batch(problem(), parallel.make_mesh(8))
+  shards = [np.asarray(s.data) for s in batch['row'].addressable_shards]
+  np.testing.assert_array_equal(np.concatenate(shards), np.arange(32))
+  assert {len(s) for s in shards} == {4}
+
+
+@pytest.mark.parametrize(
+  ('call', 'sentence'),
+  [
+    (lambda: parallel.make_mesh(9), 'devices is 9; expected 0'),
+    (lambda: parallel.make_mesh(-1), 'devices is -1; expected 0'),
+    (
+      lambda: parallel.check_batch(12, 1, parallel.make_mesh(8)),
+      'batch_size is 12; .* multiple of',
+    ),
+    (lambda: parallel.check_batch(32, 8, parallel.make_mesh(8)), 'of 64, which is 8 devices'),
+    (lambda: parallel.check_batch(0, 1, parallel.make_mesh(1)), 'batch_size is 0'),
+    (lambda: parallel.check_batch(8, 0, parallel.make_mesh(1)), 'accumulate is 0'),
+    (lambda: parallel.check_map('vmap'), "map is 'vmap'; expected one of"),
+    (lambda: parallel.initialize('localhost:1', 2), 'process_id=None is half an address'),
+  ],
+)
+def test_what_does_not_fit_is_refused_in_a_sentence(call, sentence):
+  with pytest.raises(ValueError, match=sentence):
+    call()
+
+
+SINGLE = """
+import time, jax
+from spectra_jax import parallel
+start = time.perf_counter()
+parallel.initialize()
+parallel.initialize()
+print('seconds', time.perf_counter() - start, jax.process_count(), jax.device_count())
+"""
+
+
+def test_initialize_is_cheap_and_can_be_called_twice():
+  words = processes.finish(processes.start('-c', SINGLE, devices=2)).split()
+  assert float(words[-3]) < 1.0
+  assert words[-2:] == ['1', '2']
+
+
+TWO = """
+import sys
+import jax, numpy as np
+from spectra_jax import parallel
+from spectra_jax.checkpoint import Checkpoints
+from tests import test_parallel as t
+
+address, process, folder, command = sys.argv[1:]
+if command == 'two':
+  parallel.initialize(address, 2, int(process))
+  assert jax.process_count() == 2 and jax.device_count() == 8 and jax.local_device_count() == 4
+  for wrong in (lambda: parallel.check_map('pmap'), lambda: parallel.make_mesh(4)):
+    try:
+      wrong()
+    except ValueError as error:
+      print('refused:', error)
+  def fail():
+    raise OSError('no space')
+  try:
+    parallel.on_first_process(fail, 'write')
+  except (OSError, RuntimeError) as error:
+    print('failed:', error)
+  assert parallel.on_first_process(lambda: 7, 'count') == 7
+  assert not parallel.all_agree(process == '0') and parallel.all_agree(True)
+mesh = parallel.make_mesh()
+state, metrics = t.run(0, accumulate=2, steps=5)
+batch = parallel.shard_batch(t.problem(), mesh)
+rows = parallel.per_example(lambda params, batch: batch['row'], mesh)(0.0, batch)
+np.testing.assert_array_equal(parallel.to_host(rows), np.arange(32))
+store = Checkpoints(folder, 5, 2, 0, 'hidden', 'min')
+if command == 'two':
+  store.save(5, parallel.replicate(state, mesh), {'hidden': 1.0})
+np.savez(f'{folder}-{command}-{process}.npz', *jax.tree.leaves((state, metrics)))
+restored, step, _ = store.restore(parallel.replicate(jax.tree.map(np.zeros_like, state), mesh))
+jax.tree.map(np.testing.assert_array_equal, parallel.to_host(restored), state)
+store.close()
+"""
+
+
+def test_two_processes_of_four_devices_are_one_of_eight(tmp_path):
+  address = f'127.0.0.1:{processes.free_port()}'
+  folder = str(tmp_path / 'checkpoints')
+  started = [
+    processes.start('-c', TWO, address, str(i), folder, 'two', devices=4) for i in range(2)
+  ]
+  first, second = (processes.finish(process) for process in started)
+  for output in (first, second):
+    assert "map is 'pmap' with 2 processes" in output
+    assert 'devices is 4 with 2 processes' in output
+  assert 'failed: no space' in first
+  assert 'failed: process 0 could not write' in second
+
+  load = lambda name: list(np.load(f'{folder}-{name}.npz').values())
+  one = jax.tree.leaves(run(0, accumulate=2, steps=5))
+  for ours, theirs, expected in zip(load('two-0'), load('two-1'), one, strict=True):
+    np.testing.assert_array_equal(ours, theirs)
+    np.testing.assert_allclose(ours, expected, rtol=1e-5, atol=1e-7)
