@@ -12,7 +12,9 @@ filter run the other way, mu = filter(reversed dL/dx), with dL/dw = mu, dL/dg = 
 and dL/dc = -sum mu_n x_{n-1}.
 
 g and c enter as they are, never as 1 - (1 - g): forms that carry the poles or powers of M lose up
-to 2e-2 in float32 on slow, lightly damped oscillators and break down at critical damping.
+to 2e-2 in float32 on slow, lightly damped oscillators and break down at critical damping. Here slow
+modes keep about 1e-6; a pole near theta = pi multiplies each rounding, also that of c, by
+1/(pi - theta).
 """
 
 import functools

@@ -1,0 +1,215 @@
+"""The filter against its closed forms, its adjoint, and its algorithms against each other."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jax.sharding import AxisType, PartitionSpec
+
+from spectra_jax.scan import oscillator_ssm
+
+ALGORITHMS = ('sequential', 'associative', 'fused')
+
+
+def arguments(seed, batch, length, width=3, oscillators=2):
+  """(g, c, b, c_out, d, u) in float64, poles r exp(+-i theta) with 0.8 < r < 1."""
+  rng = np.random.default_rng(seed)
+  r_P, theta_P = rng.uniform(0.8, 1, oscillators), rng.uniform(0, np.pi, oscillators)
+  g_P, c_P = coefficients(r_P, theta_P)
+  b_QxD = rng.normal(size=(2 * oscillators, width))
+  c_out_DxQ, d_D = rng.normal(size=(width, 2 * oscillators)), rng.normal(size=width)
+  return g_P, c_P, b_QxD, c_out_DxQ, d_D, rng.normal(size=(batch, length, width))
+
+
+def coefficients(r, theta):
+  """g = 1 - det M and c = 2 - g - tr M for det M = r^2, tr M = 2 r cos theta."""
+  return (1 - r) * (1 + r), (1 - r) ** 2 + 4 * r * np.sin(theta / 2) ** 2
+
+
+def jitted(*arrays, **options):
+  return np.asarray(jax.jit(functools.partial(oscillator_ssm, **options))(*arrays))
+
+
+def one_oscillator(g, c, w_L, **options):
+  """x_n of a single real filter driven by w."""
+  one = np.ones(1, w_L.dtype)
+  rows = (g * one, c * one, np.array([[1.0], [0.0]]), np.array([[1.0, 0.0]]), 0 * one)
+  rows = (np.asarray(row, w_L.dtype) for row in rows)
+  return jitted(*rows, w_L[None, :, None], **options)[0, :, 0]
+
+
+def value_and_gradients(arrays, v_BxLxD, **options):
+  """y and the gradients of <v, y> with respect to all six arrays."""
+
+  @jax.jit
+  def both(*arrays):
+    y, pull_back = jax.vjp(functools.partial(oscillator_ssm, **options), *arrays)
+    return y, *pull_back(v_BxLxD)
+
+  return [np.asarray(a) for a in both(*arrays)]
+
+
+def assert_close(values, expected, tolerance):
+  for value, exact in zip(values, expected, strict=True):
+    assert np.abs(value - exact).max() <= tolerance * max(np.abs(exact).max(), 1e-300)
+
+
+@given(
+  batch=st.integers(1, 3),
+  length=st.integers(1, 45),
+  chunk=st.sampled_from([None, 1, 7, 16]),
+  reverse=st.booleans(),
+  seed=st.integers(0, 99),
+)
+@settings(max_examples=6, deadline=None)
+def test_algorithms_agree_with_all_gradients(batch, length, chunk, reverse, seed):
+  arrays = arguments(seed, batch, length)
+  v = np.random.default_rng(seed + 1).normal(size=arrays[-1].shape)
+  with jax.enable_x64(True):
+    exact = value_and_gradients(arrays, v, algorithm='sequential', reverse=reverse)
+    fused = value_and_gradients(arrays, v, algorithm='fused', reverse=reverse, chunk=chunk)
+    published = value_and_gradients(arrays, v, algorithm='associative', reverse=reverse)
+  assert_close(fused, exact, 1e-10)
+  assert_close(published, exact, 1e-10)
+
+
+@pytest.mark.parametrize('algorithm', ALGORITHMS)
+@pytest.mark.parametrize('r', [1.0, 0.97])
+@pytest.mark.parametrize('theta', [1e-3, 1.0, 3.1])
+def test_impulse_response(algorithm, r, theta):
+  n = np.arange(40)
+  expected = r**n * np.sin((n + 1) * theta) / np.sin(theta)
+  with jax.enable_x64(True):
+    x = one_oscillator(*coefficients(r, theta), np.eye(1, 40)[0], algorithm=algorithm)
+  np.testing.assert_allclose(x, expected, atol=1e-10 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize('theta', [0.0, np.pi])
+def test_impulse_response_at_critical_damping(theta):
+  """A double pole at +-r, where forms that carry complex poles divide by zero: (n + 1) (+-r)^n."""
+  n = np.arange(300)
+  with jax.enable_x64(True):
+    x = one_oscillator(*coefficients(0.99, theta), np.eye(1, 300)[0], algorithm='fused')
+  np.testing.assert_allclose(x, (n + 1) * (0.99 * np.cos(theta)) ** n, atol=1e-8)
+
+
+@pytest.mark.parametrize(
+  ('theta', 'tolerance'), [(1e-4, 3e-6), (1e-2, 3e-6), (3.0, 5e-5), (np.pi - 1e-2, 3e-4)]
+)
+def test_float32_keeps_lightly_damped_modes(theta, tolerance):
+  """Slow modes to a few roundings; near pi each rounding grows by 1/(pi - theta)."""
+  w = np.random.default_rng(0).normal(size=2048).astype(np.float32)
+  g, c = (np.float32(a) for a in coefficients(0.9995, theta))
+  single = one_oscillator(g, c, w, algorithm='fused')
+  with jax.enable_x64(True):
+    exact = one_oscillator(float(g), float(c), w.astype(float), algorithm='sequential')
+  assert_close([single], [exact], tolerance)
+
+
+@given(st.integers(0, 99), st.integers(1, 30), st.booleans())
+@settings(max_examples=4, deadline=None)
+def test_the_adjoint_is_the_filter_the_other_way(seed, length, reverse):
+  """<v, S u> = <S^T v, u>, and S^T swaps b with c_out and runs in reverse."""
+  g, c, b, c_out, d, u = arguments(seed, 2, length)
+  v = np.random.default_rng(seed + 1).normal(size=u.shape)
+  with jax.enable_x64(True):
+    y = jitted(g, c, b, c_out, d, u, algorithm='fused', reverse=reverse)
+    back = jitted(g, c, c_out.T, b.T, d, v, algorithm='fused', reverse=not reverse)
+  np.testing.assert_allclose(np.sum(y * v), np.sum(back * u), rtol=1e-10)
+
+
+@pytest.mark.parametrize('algorithm', ALGORITHMS)
+def test_reverse_is_the_flipped_filter(algorithm):
+  *parameters, u = arguments(0, 2, 21)
+  with jax.enable_x64(True):
+    y = jitted(*parameters, u, algorithm=algorithm, reverse=True)
+    flipped = jitted(*parameters, u[:, ::-1], algorithm=algorithm)[:, ::-1]
+  np.testing.assert_allclose(y, flipped, atol=1e-12)
+
+
+def test_a_later_input_gives_the_same_output_later():
+  *parameters, u = arguments(0, 2, 40)
+  u[:, 25:] = 0
+  run = functools.partial(jitted, *parameters, algorithm='fused', chunk=8)
+  with jax.enable_x64(True):
+    y, later = run(u), run(np.roll(u, 11, axis=1))
+  np.testing.assert_allclose(later[:, 11:], y[:, :-11], atol=1e-12)
+  assert not np.any(later[:, :11])
+
+
+def test_second_derivatives_of_fused_are_those_of_the_reference():
+  *parameters, u = arguments(0, 2, 11)
+
+  def curvature(algorithm):
+    def loss(g_P, c_P, u):
+      return jnp.sum(
+        oscillator_ssm(g_P, c_P, *parameters[2:], u, algorithm=algorithm, chunk=4) ** 4
+      )
+
+    def squared_gradient(*arrays):
+      return sum(jnp.sum(a**2) for a in jax.grad(loss, argnums=(0, 1, 2))(*arrays))
+
+    return jax.jit(jax.grad(squared_gradient, argnums=(0, 1, 2)))(*parameters[:2], u)
+
+  with jax.enable_x64(True):
+    fused, exact = jax.device_get((curvature('fused'), curvature('sequential')))
+  assert_close(fused, exact, 1e-10)
+
+
+def test_fused_refuses_forward_mode():
+  *parameters, u = arguments(0, 1, 4)
+  run = functools.partial(oscillator_ssm, *parameters, algorithm='fused')
+  with pytest.raises(TypeError, match='forward-mode'):
+    jax.jvp(run, (u,), (u,))
+
+
+def test_vmap_over_parameters_is_a_loop():
+  many = [np.stack(rows) for rows in zip(*(arguments(s, 2, 13) for s in range(3)), strict=True)]
+  fused = functools.partial(oscillator_ssm, algorithm='fused', chunk=5)
+
+  def loss(*arrays):
+    return jnp.sum(fused(*arrays) ** 2)
+
+  gradient = jax.grad(loss, argnums=tuple(range(6)))
+  with jax.enable_x64(True):
+    together = jax.jit(jax.vmap(gradient))(*many)
+    alone = [jax.device_get(jax.jit(gradient)(*(a[i] for a in many))) for i in range(3)]
+    together = jax.device_get(together)
+  assert_close(together, [np.stack(rows) for rows in zip(*alone, strict=True)], 1e-12)
+
+
+def test_shard_map_gives_the_same():
+  *parameters, u = arguments(0, 2, 9)
+  run = functools.partial(oscillator_ssm, algorithm='fused')
+  mesh = jax.make_mesh((1,), ('data',), axis_types=(AxisType.Auto,))
+  specs = (PartitionSpec(),) * 5 + (PartitionSpec('data'),)
+  mapped = jax.shard_map(
+    run, mesh=mesh, in_specs=specs, out_specs=PartitionSpec('data'), check_vma=False
+  )
+  with jax.enable_x64(True):
+    np.testing.assert_array_equal(jax.jit(mapped)(*parameters, u), jax.jit(run)(*parameters, u))
+
+
+@pytest.mark.parametrize('algorithm', ALGORITHMS)
+def test_bfloat16_passes_through_a_float32_filter(algorithm):
+  arrays = [jnp.asarray(a, jnp.float32) for a in arguments(0, 2, 31)]
+  u = arrays[-1].astype(jnp.bfloat16)
+  y = jitted(*arrays[:-1], u, algorithm=algorithm)
+  exact = jitted(*arrays[:-1], u.astype(jnp.float32), algorithm=algorithm)
+  assert y.dtype == jnp.bfloat16
+  assert_close([np.float32(y)], [np.float32(exact)], 2.0**-8)  # one rounding, at the end
+
+
+def test_auto_is_one_of_the_others():
+  arrays = [jnp.asarray(a, jnp.float32) for a in arguments(0, 2, 9)]
+  chosen = 'fused' if jax.default_backend() == 'cpu' else 'associative'
+  np.testing.assert_array_equal(jitted(*arrays), jitted(*arrays, algorithm=chosen))
+
+
+def test_an_unknown_algorithm_is_refused():
+  with pytest.raises(ValueError, match="unknown scan algorithm 'fast': expected one of"):
+    oscillator_ssm(*arguments(0, 1, 2), algorithm='fast')
