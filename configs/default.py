@@ -12,27 +12,27 @@ def get_config() -> ConfigDict:
   c.seed = 0  # of parameters, batch order, masks and dropout
 
   c.dataset = ConfigDict()
-  c.dataset.name = 'computed'
+  c.dataset.name = 'computed'  # file in spectra_jax/datasets
   c.dataset.computed = ConfigDict()
   c.dataset.computed.path = ''  # '' = the file that ships with the package
-  c.dataset.computed.kinds = ('ir', 'raman')
+  c.dataset.computed.kinds = ('ir', 'raman')  # one or both
   c.dataset.computed.line_shape = 'lorentz'  # lorentz, gauss, voigt
   c.dataset.computed.fwhm_cm = 16.0  # full width at half maximum [cm^-1]; Lorentz part of voigt
   c.dataset.computed.gauss_fwhm_cm = 0.0  # of the Gauss part, voigt only [cm^-1]
 
   c.axis = ConfigDict()
-  c.axis.low_cm = 400.0
-  c.axis.high_cm = 4000.0
-  c.axis.points = 1024
+  c.axis.low_cm = 400.0  # first point [cm^-1]
+  c.axis.high_cm = 4000.0  # last point [cm^-1]
+  c.axis.points = 1024  # evenly spaced
 
   c.split = ConfigDict()
   c.split.regime = 'grouped'  # whole molecular formulas go to one side
   c.split.fractions = (0.8, 0.1, 0.1)  # train, validation, test
-  c.split.seed = 0
+  c.split.seed = 0  # another seed, another deal of the groups
   c.split.train_share = 1.0  # of the training groups that are used (scaling curves)
 
   c.task = ConfigDict()
-  c.task.name = 'masked'
+  c.task.name = 'masked'  # file in spectra_jax/tasks
   c.task.masked = ConfigDict()
   c.task.masked.band_cm = 60.0  # width of one masked band [cm^-1]
   c.task.masked.ratio = 0.4  # masked share of the axis after the curriculum, and in evaluation
@@ -48,14 +48,14 @@ def get_config() -> ConfigDict:
   c.tokenize.fourier_features = 16  # sine-cosine pairs that encode the token's wavenumber
 
   c.backbone = ConfigDict()
-  c.backbone.name = 'linoss'
+  c.backbone.name = 'linoss'  # file in spectra_jax/backbones
   c.backbone.width = 96  # D: channels of a token
   c.backbone.linoss = ConfigDict()
-  c.backbone.linoss.blocks = 2
+  c.backbone.linoss.blocks = 2  # residual blocks
   c.backbone.linoss.state = 64  # P: oscillators a direction
   c.backbone.linoss.discretisation = 'damped'  # damped (D-LinOSS), imex, im
-  c.backbone.linoss.bidirectional = True
-  c.backbone.linoss.dropout = 0.0
+  c.backbone.linoss.bidirectional = True  # each block also runs from high to low wavenumbers
+  c.backbone.linoss.dropout = 0.0  # rate; whole channels
   c.backbone.linoss.r_min = 0.9  # ring initialisation: |lambda| in [r_min, r_max]
   c.backbone.linoss.r_max = 1.0
   c.backbone.linoss.theta_max = 3.141592653589793  # ring initialisation: angle in [0, theta_max]
@@ -63,15 +63,15 @@ def get_config() -> ConfigDict:
 
   c.loss = ConfigDict()
   c.loss.weights = ConfigDict()  # label -> term -> weight
-  c.loss.weights.model = ConfigDict({'masked_mse': 1.0})
+  c.loss.weights.model = ConfigDict({'masked_mse': 1.0})  # a number or ((step, weight), ...)
 
   c.train = ConfigDict()
-  c.train.steps = 6000
+  c.train.steps = 6000  # updates
   c.train.batch_size = 32  # global, over all devices
   c.train.accumulate = 1  # micro-batches a device goes through in one step
-  c.train.activations = 'float32'  # or bfloat16; the filter stays float32
+  c.train.activations = 'float32'  # or bfloat16; parameters and the filter stay float32
   c.train.eval_every = 500  # steps
-  c.train.eval_batch_size = 64
+  c.train.eval_batch_size = 64  # global; changes no number
 
   c.optimizer = ConfigDict()
   c.optimizer.name = 'adamw'  # or sgd
@@ -99,7 +99,7 @@ def get_config() -> ConfigDict:
   c.log = ConfigDict()
   c.log.every = 50  # steps
   c.log.progress = True  # a progress bar on standard error
-  c.log.tensorboard = True
-  c.log.figures = True
+  c.log.tensorboard = True  # event files in workdir/tb
+  c.log.figures = True  # PNG files in workdir/figures
   c.log.compile_cache = ''  # folder of compiled programs; '' = ~/.cache/spectra_jax/compiled
   return c.lock()

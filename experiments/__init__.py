@@ -1,1 +1,24 @@
 """Thin absl binaries; the work is in spectra_jax."""
+
+import re
+import sys
+
+from absl import app
+
+
+def parse_flags(argv: list[str]) -> list[str]:
+  """absl's flag parser, with one sentence where a config or one of its keys is wrong.
+
+  Use as `app.run(main, flags_parser=parse_flags)`.
+  """
+  try:
+    return app.parse_flags_with_usage(argv)
+  except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
+    what = ' '.join(str(error.args[0] if error.args else error).replace('\\n', ' ').split())
+    unknown = re.fullmatch(r'\W*(\w+)\W*(?:Did you mean "(\w+)".*)?', what)
+    if not unknown:
+      sys.exit(f'error: {what}; see configs/default.py for the keys and their types')
+    key, near = unknown.groups()
+    flag = next((word for word in argv if re.search(rf'\b{key}\b', word)), key)
+    remedy = f'did you mean {near}?' if near else 'configs/default.py has all there are'
+    sys.exit(f'error: {flag} sets a key that the config does not have, {remedy}')

@@ -15,6 +15,7 @@ import jax
 from absl import app, flags
 from ml_collections import config_flags
 
+from experiments import parse_flags
 from spectra_jax import parallel, report, train
 from spectra_jax.workdir import claim
 
@@ -45,4 +46,4 @@ def main(argv: list[str]) -> None:
 
 if __name__ == '__main__':
   flags.mark_flags_as_required(['config', 'workdir'])
-  app.run(main)
+  app.run(main, flags_parser=parse_flags)

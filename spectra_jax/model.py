@@ -14,6 +14,8 @@ from ml_collections import ConfigDict
 from spectra_jax.heads import reconstruct
 from spectra_jax.tokenize import Tokenizer
 
+ACTIVATIONS = ('float32', 'bfloat16')
+
 
 class SpectralModel(nn.Module):
   """A sequence model of spectra on a wavenumber axis."""
@@ -82,6 +84,10 @@ def check_options(config: ConfigDict) -> None:
 
 def build(config: ConfigDict, kinds: int) -> SpectralModel:
   """The model that `config` describes, for spectra of `kinds` kinds."""
+  if config.train.activations not in ACTIVATIONS:
+    raise ValueError(
+      f'train.activations is {config.train.activations!r}, expected one of {", ".join(ACTIVATIONS)}'
+    )
   backbone = component('backbones', config.backbone.name).Backbone(**options(config.backbone))
   tokenizer = Tokenizer(
     width=config.backbone.width,

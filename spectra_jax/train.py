@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import flax.linen as nn
 import jax
 import numpy as np
 import optax
@@ -39,6 +40,7 @@ class Run:
   workdir: pathlib.Path
   mesh: jax.sharding.Mesh
   task: Any
+  module: nn.Module
   optimizer: optax.GradientTransformation
   data_hash: str
 
@@ -61,9 +63,24 @@ def prepare(config: ConfigDict, workdir: str) -> Run:
   dataset = component('datasets', config.dataset.name)
   spectra = dataset.load(axis, **options(config.dataset))
   task = component('tasks', config.task.name).build(config, spectra, _split(config, spectra))
+  module = _traced(task)
   tx = optimizer.build(config.optimizer, config.train.steps)
   data_hash = next(iter(spectra.values())).source
-  return Run(config, pathlib.Path(workdir), mesh, task, tx, data_hash)
+  return Run(config, pathlib.Path(workdir), mesh, task, module, tx, data_hash)
+
+
+def _traced(task: Any) -> nn.Module:
+  """The task's module, after its shapes were checked by a trace that computes nothing."""
+  module = task.module()
+  jax.eval_shape(lambda: initial_params(task, module, seed=0))
+  return module
+
+
+def initial_params(task: Any, module: nn.Module, seed: int) -> Any:
+  """Parameters drawn from `seed`."""
+  batch = {name: x[:1] for name, x in task.examples('validation').items()}
+  inputs, _ = task.inputs(None, 0, batch, train=False)
+  return module.init(jax.random.key(seed), **inputs, nu_L=task.nu_L, train=False)['params']
 
 
 def use_compile_cache(folder: str) -> None:
@@ -80,9 +97,9 @@ def _split(config: ConfigDict, spectra: Mapping[str, Any]) -> splitting.Split:
   return splitting.thin_training(split, meta['id'], meta['group'], s.train_share, s.seed)
 
 
-def make_loss(run: Run, module: Any) -> parallel.LossFn:
+def make_loss(run: Run) -> parallel.LossFn:
   """(params, batch, step) -> (weighted loss, {term: mean}) of the task, over the local examples."""
-  task, config = run.task, run.config
+  task, config, module = run.task, run.config, run.module
 
   def loss_fn(params, batch, step):
     keys_B = batches.example_keys(config.seed, step, batch['row'])
@@ -97,9 +114,9 @@ def make_loss(run: Run, module: Any) -> parallel.LossFn:
   return loss_fn
 
 
-def make_predict(run: Run, module: Any) -> Callable[[Any, Mapping[str, np.ndarray]], np.ndarray]:
+def make_predict(run: Run) -> Callable[[Any, Mapping[str, np.ndarray]], np.ndarray]:
   """(params, examples) -> outputs [N, ...] on the host, whatever the batch size and devices."""
-  task, size = run.task, run.config.train.eval_batch_size
+  task, module, size = run.task, run.module, run.config.train.eval_batch_size
 
   def forward(params, batch):
     inputs, _ = task.inputs(None, 0, batch, train=False)
@@ -135,18 +152,10 @@ def averaged(state: parallel.State) -> Any:
   return state.params if state.ema is None else state.ema
 
 
-def init_state(run: Run, module: Any) -> parallel.State:
-  """Parameters drawn from `seed`, on the mesh."""
-  task = run.task
-  batch = {name: x[:1] for name, x in task.examples('validation').items()}
-
-  @jax.jit
-  def init():
-    inputs, _ = task.inputs(None, 0, batch, train=False)
-    key = jax.random.key(run.config.seed)
-    return module.init(key, **inputs, nu_L=task.nu_L, train=False)['params']
-
-  return parallel.init_state(init(), run.optimizer, run.config.optimizer.ema_decay, run.mesh)
+def init_state(run: Run) -> parallel.State:
+  """The state before step 1, on the mesh."""
+  params = jax.jit(lambda: initial_params(run.task, run.module, run.config.seed))()
+  return parallel.init_state(params, run.optimizer, run.config.optimizer.ema_decay, run.mesh)
 
 
 def stop_on_nan(step: int, metrics: Mapping[str, float], batch: Mapping, workdir: pathlib.Path):
@@ -182,8 +191,7 @@ def train(run: Run) -> dict[str, Any]:
   steps, size = config.train.steps, config.train.batch_size
   started = time.monotonic()
   use_compile_cache(config.log.compile_cache)
-  module = task.module()
-  state = init_state(run, module)
+  state = init_state(run)
   checkpoints = Checkpoints(workdir / 'checkpoints', **config.checkpoint.to_dict())
   restored = checkpoints.restore(state)
   validation = {}
@@ -192,14 +200,14 @@ def train(run: Run) -> dict[str, Any]:
   first = int(state.step)
   log = Log(workdir, config.log, steps, size, first)
   step_fn = parallel.make_step(
-    make_loss(run, module),
+    make_loss(run),
     run.optimizer,
     config.optimizer.ema_decay,
     run.mesh,
     config.parallel.map,
     config.train.accumulate,
   )
-  predict = make_predict(run, module)
+  predict = make_predict(run)
   validate = make_validate(run, predict)
   examples = task.examples('train')
   rows_there = len(examples['row'])

@@ -1,0 +1,106 @@
+"""Every key is read, every option is a field, every config makes a run that can be prepared."""
+
+import importlib
+import inspect
+import pathlib
+import pkgutil
+
+import pytest
+
+import configs
+import spectra_jax.backbones
+import spectra_jax.datasets
+from configs import default, pretrain
+from spectra_jax import model
+from spectra_jax.train import prepare
+
+VARIANTS = ('full', 'quick', 'tiny')
+
+
+def files(package):
+  return [found.name for found in pkgutil.iter_modules(package.__path__)]
+
+
+@pytest.mark.parametrize('name', files(spectra_jax.backbones))
+def test_backbone_options_are_its_fields(name):
+  module = importlib.import_module(f'spectra_jax.backbones.{name}')
+  assert set(default.get_config().backbone[name]) == model.fields(module.Backbone)
+
+
+@pytest.mark.parametrize('name', files(spectra_jax.backbones))
+def test_backbone_defaults_are_the_configs(name):
+  module = importlib.import_module(f'spectra_jax.backbones.{name}')
+  options = default.get_config().backbone[name].to_dict()
+  assert module.Backbone() == module.Backbone(**options)
+
+
+@pytest.mark.parametrize('name', files(spectra_jax.datasets))
+def test_data_set_options_are_its_arguments(name):
+  module = importlib.import_module(f'spectra_jax.datasets.{name}')
+  keywords = [
+    p for p in inspect.signature(module.load).parameters.values() if p.kind is p.KEYWORD_ONLY
+  ]
+  options = default.get_config().dataset[name].to_dict()
+  assert options == {p.name: p.default for p in keywords}
+  assert {'name', 'urls', 'version', 'licence', 'citation', 'units'} <= set(module.INFO)
+
+
+def test_every_key_has_a_comment():
+  source = pathlib.Path(default.__file__).read_text().splitlines()
+  keys = [x for x in source if x.startswith('  c.') and not x.endswith('ConfigDict()')]
+  assert len(keys) > 50
+  assert all('  # ' in line for line in keys)
+
+
+@pytest.mark.parametrize('variant', VARIANTS)
+@pytest.mark.parametrize('name', [n for n in files(configs) if n != 'default'])
+def test_every_config_can_be_prepared(name, variant, tmp_path):
+  config = importlib.import_module(f'configs.{name}').get_config(variant)
+  run = prepare(config, str(tmp_path))
+  assert run.task.split.regime == config.split.regime
+
+
+def test_unknown_variant_is_refused():
+  with pytest.raises(ValueError, match="no variant 'fast', expected full, quick or tiny"):
+    pretrain.get_config('fast')
+
+
+def test_misspelt_key_is_refused():
+  config = pretrain.get_config('tiny')
+  with pytest.raises(AttributeError, match='Did you mean "steps"'):
+    config.train.stps = 3
+
+
+@pytest.mark.parametrize(
+  ('change', 'words'),
+  [
+    ({'backbone.name': 'linos'}, "backbones has no 'linos', expected one of linoss"),
+    ({'task.name': 'mask'}, "tasks has no 'mask', expected one of masked"),
+    ({'dataset.computed.path': 'none.npz'}, 'none.npz is missing'),
+    ({'axis.points': 40}, 'axis step is .* at most 8; raise axis.points'),
+    ({'axis.points': 100_000}, 'finer than lines of FWHM 16'),
+    ({'axis.low_cm': 3000.0}, 'axis is not strictly increasing'),
+    ({'train.batch_size': 15, 'train.accumulate': 2}, 'train.batch_size is 15; expected'),
+    ({'parallel.devices': 4096}, 'parallel.devices is 4096'),
+    ({'parallel.map': 'xmap'}, "parallel.map is 'xmap'; expected one of"),
+    ({'split.regime': 'random'}, "split.regime is 'random'"),
+    ({'optimizer.name': 'lion'}, "optimizer.name is 'lion'"),
+    ({'tokenize.step_cm': 4.0}, 'tokeniser has a knot every 2 cm'),
+    ({'train.activations': 'float16'}, "train.activations is 'float16', expected one of"),
+    ({'task.masked.ratio': 1.5}, 'task.masked.ratio is 1.5, expected a share between 0 and 1'),
+    ({'task.masked.band_cm': 1.0}, 'task.masked.band_cm is 1 cm'),
+  ],
+)
+def test_bad_values_are_refused_before_any_compute(change, words, tmp_path):
+  config = pretrain.get_config('tiny')
+  config.update_from_flattened_dict(change)
+  with pytest.raises((ValueError, OSError), match=words):
+    prepare(config, str(tmp_path))
+
+
+def test_a_backbone_with_a_key_too_many_is_refused():
+  config = pretrain.get_config('tiny')
+  with config.unlocked():
+    config.backbone.linoss.blcks = 2
+  with pytest.raises(ValueError, match=r"has \['blcks'\] too many and \[\] too few"):
+    model.check_options(config)

@@ -1,0 +1,198 @@
+"""One tiny run through the whole loop: what it reads, what it leaves behind, what it refuses."""
+
+import json
+import subprocess
+import sys
+
+import jax
+import numpy as np
+import pytest
+from ml_collections import ConfigDict
+
+from configs import pretrain
+from spectra_jax import train
+from spectra_jax.workdir import claim
+
+
+class Recording:
+  """A config that remembers which of its keys were read."""
+
+  def __init__(self, config: ConfigDict, read: set, path: str = ''):
+    self.__dict__.update(_config=config, _read=read, _path=path)
+
+  def __getitem__(self, name):
+    value, path = self._config[name], f'{self._path}{name}'
+    if isinstance(value, ConfigDict):
+      return Recording(value, self._read, path + '.')
+    self._read.add(path)
+    return value
+
+  __getattr__ = __getitem__
+
+  def __iter__(self):
+    return iter(self._config)
+
+  def __contains__(self, name):
+    return name in self._config
+
+  def to_dict(self):
+    """Handed whole to a constructor, whose fields are checked elsewhere; the root never is."""
+    if self._path:
+      self._read.update(f'{self._path}{name}' for name in self._config)
+    return self._config.to_dict()
+
+  def to_json(self):
+    return self._config.to_json()
+
+  def keys(self):
+    return self._config.keys()
+
+  def items(self):
+    return [(name, self[name]) for name in self._config]
+
+
+def leaves(config, path=''):
+  for name, value in config.items():
+    if isinstance(value, ConfigDict):
+      yield from leaves(value, f'{path}{name}.')
+    else:
+      yield f'{path}{name}'
+
+
+def execute(config, workdir):
+  run = train.prepare(config, str(workdir))
+  with claim(run.workdir, config, run.data_hash):
+    return run, train.train(run)
+
+
+@pytest.fixture(scope='module')
+def finished(tmp_path_factory):
+  """(config, keys read, workdir, run, report) of a tiny run."""
+  workdir, read = tmp_path_factory.mktemp('tiny'), set()
+  config = pretrain.get_config('tiny')
+  run = train.prepare(Recording(config, read), str(workdir))
+  with claim(workdir, config, run.data_hash):
+    document = train.train(run)
+  return config, read, workdir, run, document
+
+
+def test_every_key_is_read(finished):
+  config, read, *_ = finished
+  assert set(leaves(config)) - read == set()
+
+
+def test_the_run_leaves_its_record(finished):
+  config, _, workdir, run, document = finished
+  assert json.loads((workdir / 'report.json').read_text()) == json.loads(json.dumps(document))
+  assert document['split']['hash'] == run.task.split.hash
+  assert document['split']['regime'] == 'grouped'
+  assert document['config']['train']['steps'] == config.train.steps
+  for kind in ('ir', 'raman'):
+    result = document['results'][kind]
+    assert result['interval'][0] <= result['nre'] <= result['interval'][1]
+    assert {'linear', 'nearest', 'gaussian', 'regions'} <= set(result)
+  for figure in ('reconstructions.png', 'learning_curve.png'):
+    assert (workdir / 'figures' / figure).read_bytes()[:4] == b'\x89PNG'
+  assert list((workdir / 'tb').iterdir())
+  lines = [json.loads(line) for line in (workdir / 'metrics.jsonl').read_text().splitlines()]
+  assert lines[0]['step'] == 0  # an evaluation before step 1
+  assert lines[0]['val/nre'] > 0
+  losses = {line['step']: line['train/loss'] for line in lines if 'train/loss' in line}
+  assert sorted(losses) == list(range(1, config.train.steps + 1))
+  validated = [line['step'] for line in lines if 'val/nre' in line]
+  assert validated == [0, 7, 14, 20]  # every 7, and the last, which 7 does not divide
+
+
+def test_a_finished_run_is_not_trained_again(finished):
+  config, _, workdir, _, document = finished
+  before = (workdir / 'metrics.jsonl').read_bytes()
+  _, again = execute(config, workdir)
+  assert again['results'] == document['results']
+  assert (workdir / 'metrics.jsonl').read_bytes() == before
+
+
+def test_the_score_does_not_depend_on_the_batch_size(finished, tmp_path):
+  config, _, workdir, _, document = finished
+  other = ConfigDict(config)
+  other.train.eval_batch_size = 40  # does not divide the number of molecules
+  run = train.prepare(other, str(tmp_path))
+  checkpoint_params = _params(config, workdir)
+  outputs = train.make_predict(run)(checkpoint_params, run.task.examples('test'))
+  kind = run.task.examples('test')['kind']
+  mean = run.task.score(run.task.baselines('test', ('mean',))['mean'], 'test')
+  nre = run.task.selection(run.task.score(outputs, 'test'), mean, kind)
+  for name in ('ir', 'raman'):
+    np.testing.assert_allclose(nre[f'nre_{name}'], document['results'][name]['nre'], rtol=1e-6)
+
+
+def _params(config, workdir):
+  run = train.prepare(config, str(workdir))
+  checkpoints = train.Checkpoints(workdir / 'checkpoints', **config.checkpoint.to_dict())
+  return checkpoints.restore(train.init_state(run))[0].params
+
+
+@pytest.mark.parametrize(
+  'change',
+  [
+    {'train.accumulate': 2},
+    {'optimizer.ema_decay': 0.9},
+    {'train.activations': 'bfloat16'},
+    {'dataset.computed.kinds': ('raman',)},
+    {'dataset.computed.line_shape': 'voigt', 'dataset.computed.gauss_fwhm_cm': 8.0},
+    {'split.regime': 'iid'},
+  ],
+)
+def test_options_make_runs_that_train(change, tmp_path):
+  """Each option changes the loss trace, none breaks the run."""
+  config = pretrain.get_config('tiny')
+  config.train.steps, config.log.figures, config.checkpoint.every = 8, False, 100
+  config.update_from_flattened_dict(change)
+  _, document = execute(config, tmp_path)
+  assert all(0 < result['nre'] < 50 for result in document['results'].values())
+
+
+def test_activations_are_what_the_config_says():
+  config = pretrain.get_config('tiny')
+  config.train.activations = 'bfloat16'
+  run = train.prepare(config, 'unused')
+  batch = {name: x[:2] for name, x in run.task.examples('test').items()}
+  inputs, _ = run.task.inputs(None, 0, batch, train=False)
+  params = train.init_state(run).params
+  assert {x.dtype.name for x in jax.tree.leaves(params)} == {'float32'}
+  tokens = run.module.bind({'params': params}).tokenizer(**inputs, nu_L=run.task.nu_L)
+  assert tokens.dtype == 'bfloat16'
+  outputs = run.module.apply({'params': params}, **inputs, nu_L=run.task.nu_L, train=False)
+  assert outputs.dtype == 'float32'
+
+
+def command(*words):
+  done = subprocess.run(
+    [sys.executable, '-m', 'experiments.train', *words], capture_output=True, text=True
+  )
+  return done.returncode, done.stdout, done.stderr
+
+
+def test_a_misspelt_flag_is_one_sentence(tmp_path):
+  code, out, err = command(
+    '--config=configs/pretrain.py:tiny', f'--workdir={tmp_path}/w', '--config.train.stps=3'
+  )
+  assert code == 1
+  assert out == ''
+  assert err.strip() == (
+    'error: --config.train.stps=3 sets a key that the config does not have, did you mean steps?'
+  )
+  assert not (tmp_path / 'w').exists()
+
+
+def test_the_workdir_of_another_run_is_refused_untouched(finished):
+  _, _, workdir, _, _ = finished
+  before = sorted((p, p.stat().st_mtime_ns) for p in workdir.rglob('*'))
+  code, out, err = command(
+    '--config=configs/pretrain.py:tiny', f'--workdir={workdir}', '--config.optimizer.lr=0.5'
+  )
+  assert code == 1
+  assert out == ''
+  last = err.strip().splitlines()[-1]
+  assert last.startswith('error: ')
+  assert 'optimizer.lr is 0.002 there and 0.5 here; use another --workdir' in last
+  assert sorted((p, p.stat().st_mtime_ns) for p in workdir.rglob('*')) == before
