@@ -85,8 +85,8 @@ def vibrations(smiles: str, centred: bool = False) -> Vibrations:
       inversion symmetry is symmetrised), False takes the first conformer.
 
   Raises:
-    Refused: diatomic, embedding or SCF failed, gradient not converged, rearranged, imaginary mode, or no
-      inversion centre where `centred`.
+    Refused: diatomic, embedding failed, SCF failed, gradient not converged, rearranged, imaginary
+      mode, mixed parity, or no inversion centre where `centred`.
   """
   molecule = embed(smiles, centred)
   numbers = np.array([atom.GetAtomicNum() for atom in molecule.GetAtoms()])

@@ -1,0 +1,46 @@
+"""Prints what is in the computed line lists and how well they keep their laws.
+
+  python -m experiments.inspect_computed [--path=FILE.npz] [--output=FILE.json] [--card=README.md]
+
+The last line of stdout is one JSON object: molecules, centrosymmetric, fsum_max_residual and
+exclusion_max_leak (both relative), and more. Five seconds on one core, without the [compute] extra.
+"""
+
+import csv
+import json
+import pathlib
+
+from absl import app, flags
+
+from spectra_jax.data import summary
+from spectra_jax.datasets import computed
+
+PATH = flags.DEFINE_string('path', '', 'line-list file; the shipped one when empty')
+OUTPUT = flags.DEFINE_string('output', None, 'file that gets the JSON object as well')
+CARD = flags.DEFINE_string('card', None, 'data card whose generated tables are written anew')
+MARKS = '<!-- generated: begin -->\n', '<!-- generated: end -->\n'
+
+
+def rewrite_card(card: pathlib.Path, facts, refused: pathlib.Path) -> None:
+  """Replaces what stands between the two marks of a data card."""
+  reasons = [row['reason'] for row in csv.DictReader(refused.open())]
+  text = card.read_text()
+  head, tail = text.split(MARKS[0])[0], text.split(MARKS[1])[1]
+  card.write_text(f'{head}{MARKS[0]}\n{summary.card(facts, reasons)}\n\n{MARKS[1]}{tail}')
+
+
+def main(_):
+  facts = summary.summary(computed.load_lines(PATH.value))
+  for key, value in facts.items():
+    print(f'{key:26} {value}')
+  if CARD.value:
+    path = pathlib.Path(PATH.value) if PATH.value else computed.SHIPPED
+    rewrite_card(pathlib.Path(CARD.value), facts, path.with_name('refused.csv'))
+  line = json.dumps(facts)
+  if OUTPUT.value:
+    pathlib.Path(OUTPUT.value).write_text(line + '\n')
+  print(line)
+
+
+if __name__ == '__main__':
+  app.run(main)

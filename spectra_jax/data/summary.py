@@ -1,0 +1,111 @@
+"""What is in the shipped line lists, and how well they keep their laws. Numpy only."""
+
+import collections
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from spectra_jax.data import polar_tensors
+from spectra_jax.datasets.computed import Lines
+
+
+def fsum_residuals(lines: Lines) -> np.ndarray:
+  """|sum_modes A + rotational term - F-sum total| / F-sum total of each molecule, [M].
+
+  The rotational term is made anew from the shipped geometry, masses and dipole.
+  """
+  mass = dict(zip(lines.element_number.tolist(), lines.element_mass, strict=True))
+  residuals = np.empty(len(lines))
+  for m in range(len(lines)):
+    atoms = lines.atoms(m)
+    weights = np.array([mass[z] for z in lines.atomic_number[atoms].tolist()])
+    turning = polar_tensors.rotational_intensity(weights, lines.position[atoms], lines.dipole[m])
+    total = lines.fsum_total[m]
+    residuals[m] = abs(lines.ir_intensity[lines.modes(m)].sum() + turning - total) / total
+  return residuals
+
+
+def exclusion_leaks(lines: Lines) -> np.ndarray:
+  """The largest intensity on the wrong side of mutual exclusion, [centrosymmetric molecules].
+
+  max(IR of g modes / largest IR, Raman of u modes / largest Raman) of a molecule.
+  """
+  leaks = []
+  for m in np.flatnonzero(lines.centrosymmetric):
+    modes = lines.modes(m)
+    even = lines.parity[modes] > 0
+    infrared, raman = lines.ir_intensity[modes], lines.raman_activity[modes]
+    wrong = (
+      infrared[even].max(initial=0) / infrared.max(),
+      raman[~even].max(initial=0) / raman.max(),
+    )
+    leaks.append(max(wrong))
+  return np.array(leaks)
+
+
+def summary(lines: Lines) -> dict[str, Any]:
+  """Counts and worst cases as JSON values."""
+  leaks = exclusion_leaks(lines)
+  return {
+    'molecules': len(lines),
+    'centrosymmetric': int(lines.centrosymmetric.sum()),
+    'listed': int(lines.listed.sum()),
+    'fsum_max_residual': float(fsum_residuals(lines).max()),
+    'exclusion_max_leak': float(leaks.max(initial=0.0)),
+    'modes': len(lines.frequency),
+    'atoms': len(lines.atomic_number),
+    'formulas': len(set(lines.formula.tolist())),
+    'sum_rule_violation_median': float(np.median(lines.sum_rule_violation)),
+    'sum_rule_violation_max': float(lines.sum_rule_violation.max()),
+    'gradient_max': float(lines.gradient_max.max()),
+    'frequency_range': [float(lines.frequency.min()), float(lines.frequency.max())],
+    'heavy_atoms': _histogram(lines.heavy_atoms.tolist()),
+    'elements': _elements(lines),
+    'point_groups': _histogram(lines.point_group.tolist()),
+  }
+
+
+def _histogram(values: Sequence) -> dict[str, int]:
+  counts = collections.Counter(values)
+  return {str(key): counts[key] for key in sorted(counts)}
+
+
+def _elements(lines: Lines) -> dict[str, int]:
+  """Molecules that contain each element, by atomic number."""
+  owner = np.repeat(np.arange(len(lines)), np.diff(lines.atom_offsets))
+  return {
+    str(z): len(np.unique(owner[lines.atomic_number == z])) for z in lines.element_number.tolist()
+  }
+
+
+def card(facts: dict[str, Any], refused: Sequence[str]) -> str:
+  """The tables of the data card, in Markdown.
+
+  Args:
+    facts: what `summary` returns.
+    refused: the reason of each refused candidate.
+  """
+  reasons = _histogram([reason.split(':')[0] for reason in refused])
+  plain = ('molecules', 'centrosymmetric', 'listed', 'formulas', 'modes', 'atoms')
+  exact = ('fsum_max_residual', 'exclusion_max_leak', 'sum_rule_violation_median')
+  exact += ('sum_rule_violation_max', 'gradient_max')
+  numbers = {key: f'{facts[key]:,}' for key in plain} | {key: f'{facts[key]:.1e}' for key in exact}
+  symbols = {'1': 'H', '6': 'C', '7': 'N', '8': 'O', '9': 'F', '16': 'S', '17': 'Cl'}
+  elements = {symbols[z]: count for z, count in facts['elements'].items()}
+  return '\n\n'.join(
+    [
+      _table('quantity', 'value', numbers),
+      _table('heavy atoms', 'molecules', facts['heavy_atoms']),
+      _table('element', 'molecules with it', elements),
+      _table(
+        'point group', 'molecules', {k or '(not told)': v for k, v in facts['point_groups'].items()}
+      ),
+      _table('reason of refusal', 'candidates', reasons),
+    ]
+  )
+
+
+def _table(left: str, right: str, rows: dict[str, Any]) -> str:
+  lines = [f'| {left} | {right} |', '|---|---|', *(f'| {k} | {v} |' for k, v in rows.items())]
+  return '\n'.join(lines)
