@@ -8,11 +8,10 @@ object; workdir/report.json holds it with the config, versions and split.
 
 import contextlib
 import json
-import logging
 import sys
 
 import jax
-from absl import app, flags
+from absl import app, flags, logging
 from ml_collections import config_flags
 
 from experiments import parse_flags
@@ -29,7 +28,8 @@ PROCESS = flags.DEFINE_integer('process_id', None, 'Which one this is.')
 def main(argv: list[str]) -> None:
   if len(argv) > 1:
     raise app.UsageError(f'unexpected arguments {argv[1:]}')
-  logging.getLogger('jax').setLevel(logging.WARNING)
+  if not flags.FLAGS['verbosity'].present:
+    logging.set_verbosity(logging.WARNING)  # orbax and jax tell every detail otherwise
   with contextlib.ExitStack() as held:
     try:  # everything that can be wrong with the call is found here, before any training
       parallel.initialize(COORDINATOR.value, PROCESSES.value, PROCESS.value)

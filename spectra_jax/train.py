@@ -15,7 +15,6 @@ import flax.linen as nn
 import jax
 import numpy as np
 import optax
-from absl import logging
 from ml_collections import ConfigDict
 
 from spectra_jax import batches, dropout, losses, optimizer, parallel
@@ -213,7 +212,7 @@ def train(run: Run) -> dict[str, Any]:
   rows_there = len(examples['row'])
   if first == 0:
     validation = validate(state)
-    log.write(0, validation, prefix='val/')
+    log.validation(0, validation)
 
   pending = None  # (step, metrics, host batch) of the step that is still on the device
 
@@ -241,7 +240,7 @@ def train(run: Run) -> dict[str, Any]:
     if done % config.train.eval_every == 0 or last:
       settle()
       validation = validate(state)
-      log.write(done, validation, prefix='val/')
+      log.validation(done, validation)
     if checkpoints.should_save(done) or last or preempted:
       settle()  # never save a state whose loss was not looked at
       checkpoints.save(done, state, validation, force=last or preempted)
@@ -260,7 +259,6 @@ def finish(
 ) -> dict[str, Any]:
   """Test scores of model and baselines, figures, report.json."""
   task = run.task
-  logging.info('evaluating model and baselines on the test side')
   examples = task.examples('test')
   outputs = predict(averaged(state), examples)
   baselines = task.baselines('test')
