@@ -103,7 +103,7 @@ def test_filter_has_the_poles_of_the_published_matrix(name, A, G, h):
   np.testing.assert_allclose(1 - g, np.linalg.det(M), rtol=1e-9)
   np.testing.assert_allclose(2 - g - c, np.trace(M), rtol=1e-9, atol=1e-12)
   np.testing.assert_allclose(g, 1 - M[0, 0], atol=1e-12)
-  np.testing.assert_allclose(c, -h * M[0, 1], rtol=1e-9)
+  np.testing.assert_allclose(c, -h * M[0, 1], rtol=1e-9, atol=1e-30)
   np.testing.assert_allclose(f, h * M[1, 0], rtol=1e-12)
 
 
