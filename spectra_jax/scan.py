@@ -41,8 +41,8 @@ def oscillator_ssm(
 ) -> jax.Array:
   """Output of P oscillators driven by u along L, y_n = c_out x_n + d u_n with x from the filter.
 
-  The filter (see the module) is driven by w_n = b u_n from rest, x_0 = zeta_0 = 0. All algorithms
-  compute the same y:
+  The filter (see the module) is driven by w_n = b u_n and at rest before the first token. All
+  algorithms compute the same y:
 
     sequential   one `lax.scan` over L; the reference.
     associative  the published parallel scan over 2x2 elements, O(log L) deep, complex inputs.
@@ -50,7 +50,8 @@ def oscillator_ssm(
                  states of a chunk, so memory is O(B D L) and not O(B P L).
     auto         fused where the default backend is the CPU, associative elsewhere.
 
-  All are differentiable twice in reverse mode; `fused` has no forward mode (`jax.jvp`).
+  All can be differentiated in reverse mode as often as needed; `fused` has no forward mode, on
+  which `jax.jvp` raises a TypeError.
 
   Args:
     g_P: [P] damping per step, dimensionless.
@@ -138,8 +139,8 @@ def _associative(g_P, c_P, b_QxD, c_out_DxQ, d_D, u_BxLxD, reverse, chunk):
 
 def _fused(g_P, c_P, b_QxD, c_out_DxQ, d_D, u_BxLxD, reverse, chunk):
   batch, length, _ = u_BxLxD.shape
-  target = chunk or min(max(_CHUNK_ROWS // batch, _CHUNK_MIN), _CHUNK_MAX)
-  chunks = -(-length // target)
+  default = min(max(_CHUNK_ROWS // batch, _CHUNK_MIN), _CHUNK_MAX)
+  chunks = -(-length // (default if chunk is None else chunk))
   tokens = -(-length // chunks)  # equal chunks: at most `chunks - 1` tokens of padding
   # Zero tokens after the end change nothing: run forward they come last, run in reverse they come
   # first and leave the oscillators at rest.

@@ -18,7 +18,7 @@ from spectra_jax.scan import oscillator_ssm
 
 
 class Scheme(NamedTuple):
-  """A discretisation. All arrays are [P]; A >= 0 stiffness, G >= 0 damping, h step, in units of x.
+  """A discretisation; arrays are [P] and dimensionless: stiffness A, damping G, step h in (0, 1).
 
   coefficients: (A, G, h) -> (g, c, f): A and G projected onto the set where the poles are complex
     and |lambda| <= 1, then the filter of `spectra_jax.scan` and the factor f of its input.
