@@ -3,6 +3,8 @@
 import os
 
 os.environ.setdefault('JAX_PLATFORMS', 'cpu')
+# On a busy machine OpenBLAS threads wait for each other: a solve of 4 s took 250 s with two.
+os.environ.setdefault('OPENBLAS_NUM_THREADS', '1')
 
 import jax
 
