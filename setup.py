@@ -16,7 +16,7 @@ setup(
   license='Apache-2.0',
   python_requires='>=3.11',
   packages=find_packages(include=['spectra_jax*', 'experiments*', 'configs*']),
-  package_data={'spectra_jax': ['data/*.npz', 'data/*.sha256', 'data/*.md']},
+  package_data={'spectra_jax': ['data/*.npz', 'data/*.sha256', 'data/*.md', 'data/*.csv']},
   install_requires=[
     'absl-py>=2.1',
     'flax>=0.12',

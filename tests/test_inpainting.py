@@ -1,5 +1,7 @@
 """The baselines are what they say: exact on data made for them, blind to what is hidden."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -97,3 +99,12 @@ def test_shrinkage_grows_with_noise(noise):
   assert len(error) >= 8
   assert best == min(error, key=error.get)
   assert best <= 1e-5 if noise == 0 else best >= 1e-2
+
+
+def test_errors_of_many_shrinkages_equal_their_predictions():
+  model, seen = fit_gaussian(low_rank(100, 0), 0.0), hidden_bands(1)[0]
+  truth, shrinkages = low_rank(5, 1) + 0.1, (1e-4, 1e-2, 1.0)
+  for shrinkage, error in zip(shrinkages, model.errors(truth, seen, shrinkages), strict=True):
+    one = dataclasses.replace(model, shrinkage=shrinkage)
+    residual = one.predict(truth, np.tile(seen, (5, 1))) - truth
+    np.testing.assert_allclose(error, (residual**2).sum(), rtol=1e-6)

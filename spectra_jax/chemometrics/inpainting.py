@@ -24,6 +24,13 @@ def linear(values_BxL: np.ndarray, visible_BxL: np.ndarray, nu_L: np.ndarray) ->
   return np.stack(filled)
 
 
+def nearest(values_BxL: np.ndarray, visible_BxL: np.ndarray, library_NxL: np.ndarray) -> np.ndarray:
+  """The library spectrum with the least squared distance on the visible points."""
+  query_BxL = np.where(visible_BxL, values_BxL, 0.0)
+  distance_BxN = visible_BxL @ (library_NxL**2).T - 2 * query_BxL @ library_NxL.T
+  return library_NxL[distance_BxN.argmin(1)]
+
+
 def by_mask(visible_BxL: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
   """(visible_L, rows) for each distinct mask."""
   masks, which = np.unique(visible_BxL, axis=0, return_inverse=True)
@@ -31,19 +38,9 @@ def by_mask(visible_BxL: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     yield visible_L, np.flatnonzero(which.ravel() == i)
 
 
-def nearest(values_BxL: np.ndarray, visible_BxL: np.ndarray, library_NxL: np.ndarray) -> np.ndarray:
-  """The library spectrum with the least squared distance on the visible points."""
-  filled = np.empty_like(values_BxL)
-  for seen, rows in by_mask(visible_BxL):
-    query, book = values_BxL[rows][:, seen], library_NxL[:, seen]
-    distance = (book**2).sum(1) - 2 * query @ book.T
-    filled[rows] = library_NxL[distance.argmin(1)]
-  return filled
-
-
 @dataclasses.dataclass(frozen=True)
 class ConditionalGaussian:
-  """E[masked | visible] = m_h + S_hv (S_vv + shrinkage tr(S)/L I)^-1 (visible - m_v)."""
+  """E[hidden | visible] = m_h + S_hv (S_vv + shrinkage tr(S)/L I)^-1 (visible - m_v)."""
 
   mean_L: np.ndarray
   covariance_LxL: np.ndarray
@@ -52,14 +49,30 @@ class ConditionalGaussian:
   def predict(self, values_BxL: np.ndarray, visible_BxL: np.ndarray) -> np.ndarray:
     filled = values_BxL.copy()
     for seen, rows in by_mask(visible_BxL):
+      s_VxV, s_VxH = self._parts(seen)
+      ridge = self.shrinkage * self._scale * np.eye(len(s_VxV))
+      gain_VxH = scipy.linalg.cho_solve(scipy.linalg.cho_factor(s_VxV + ridge), s_VxH)
       centred = values_BxL[rows][:, seen] - self.mean_L[seen]
-      filled[np.ix_(rows, ~seen)] = self.mean_L[~seen] + centred @ self._gain(seen)
+      filled[np.ix_(rows, ~seen)] = self.mean_L[~seen] + centred @ gain_VxH
     return filled
 
-  def _gain(self, seen: np.ndarray) -> np.ndarray:
-    ridge = self.shrinkage * np.trace(self.covariance_LxL) / len(self.mean_L)
-    visible = self.covariance_LxL[np.ix_(seen, seen)] + ridge * np.eye(seen.sum())
-    return scipy.linalg.solve(visible, self.covariance_LxL[np.ix_(seen, ~seen)], assume_a='pos')
+  def errors(
+    self, values_BxL: np.ndarray, seen: np.ndarray, shrinkages: tuple[float, ...]
+  ) -> np.ndarray:
+    """Squared error on the hidden points at each of many shrinkages, from one eigenproblem."""
+    s_VxV, s_VxH = self._parts(seen)
+    eigenvalue_V, basis_VxV = scipy.linalg.eigh(s_VxV)
+    centred_BxL = values_BxL - self.mean_L
+    along_BxV, out_VxH = centred_BxL[:, seen] @ basis_VxV, basis_VxV.T @ s_VxH
+    error = lambda ridge: (along_BxV / (eigenvalue_V + ridge)) @ out_VxH - centred_BxL[:, ~seen]
+    return np.array([(error(s * self._scale) ** 2).sum() for s in shrinkages])
+
+  @property
+  def _scale(self) -> float:
+    return np.trace(self.covariance_LxL) / len(self.mean_L)
+
+  def _parts(self, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return self.covariance_LxL[np.ix_(seen, seen)], self.covariance_LxL[np.ix_(seen, ~seen)]
 
 
 def fit_gaussian(train_NxL: np.ndarray, shrinkage: float) -> ConditionalGaussian:
@@ -86,15 +99,13 @@ def choose_shrinkage(
     shrinkages: candidates.
 
   Returns:
-    (best, {shrinkage: summed squared error on masked points}).
+    (best, {shrinkage: summed squared error on hidden points}).
   """
-  error = dict.fromkeys(shrinkages, 0.0)
+  error = np.zeros(len(shrinkages))
   for held_out in folds(groups_N, fold_count):
     kept = np.setdiff1d(np.arange(len(train_NxL)), held_out)
-    visible_BxL = masks_CxL[np.arange(len(held_out)) % len(masks_CxL)]
     fitted = fit_gaussian(train_NxL[kept], 0.0)
-    for shrinkage in shrinkages:
-      model = dataclasses.replace(fitted, shrinkage=shrinkage)
-      residual = model.predict(train_NxL[held_out], visible_BxL) - train_NxL[held_out]
-      error[shrinkage] += float((residual[~visible_BxL] ** 2).sum())
-  return min(error, key=error.get), error
+    for c, seen in enumerate(masks_CxL):
+      rows = held_out[c :: len(masks_CxL)]
+      error += fitted.errors(train_NxL[rows], seen, shrinkages)
+  return shrinkages[int(error.argmin())], dict(zip(shrinkages, error.tolist(), strict=True))

@@ -7,6 +7,7 @@ training-set mean spectrum, on the same masks.
 """
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -130,6 +131,7 @@ class Task:
   def effective(self, params: Any) -> Any:
     return params
 
+  @functools.cache  # noqa: B019  a task lives as long as its run
   def held_out(self, side: str) -> tuple[dict[str, Any], dict[str, jax.Array]]:
     """Inputs and targets of one whole side, on its fixed masks."""
     return jax.jit(lambda batch: self.inputs(None, 0, batch, train=False))(self.examples(side))
