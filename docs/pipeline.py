@@ -16,7 +16,7 @@ from spectra_jax.spectra import uniform_axis
 from spectra_jax.tasks.masked import visible_points
 from spectra_jax.tokenize import cubic_b_spline, token_positions
 
-MOLECULE = 'CC(=O)OC'  # methyl acetate
+MOLECULE = 'CC(N)=O'  # acetamide
 STEPS = (
   ('datasets/', 'line lists of\ncomputed molecules', 'cm⁻¹, km/mol, Å⁴/amu'),
   ('tasks/', 'broaden, hide bands,\nscale what is left', 'on the raw axis, in cm⁻¹'),
@@ -45,9 +45,9 @@ def _boxes(ax) -> None:
     box = FancyBboxPatch((left, 0.1), 1.72, 1.75, 'round,pad=0,rounding_size=0.1', fc='#F3F6FA')
     ax.add_patch(box)
     middle = left + 0.86
-    ax.text(middle, 1.58, name, ha='center', fontsize=11, family='monospace', color=BLUE)
-    ax.text(middle, 0.98, does, ha='center', va='center', fontsize=11)
-    ax.text(middle, 0.3, units, ha='center', fontsize=9.5, color='#555555')
+    ax.text(middle, 1.58, name, ha='center', fontsize=10, family='monospace', color=BLUE)
+    ax.text(middle, 0.98, does, ha='center', va='center', fontsize=10)
+    ax.text(middle, 0.3, units, ha='center', fontsize=9, color='#555555')
     if i:
       ax.add_patch(
         FancyArrowPatch((left - 0.3, 1), (left + 0.02, 1), arrowstyle='-|>', mutation_scale=14)
@@ -72,9 +72,10 @@ def _spectrum(ax) -> None:
   ax.plot([], [], color=VERMILION, lw=0.8, label='tokens (every sixth)')
   ax.set_xlim(nu[-1], nu[0])
   ax.set_xlabel('Wavenumber (cm$^{-1}$)', fontsize=12)
-  ax.set_ylabel(r'$\sqrt{\mathrm{km\,mol^{-1}\,/\,cm^{-1}}}$', fontsize=12)
+  ax.set_ylabel(r'$\sqrt{I}$,  $I$ in km mol$^{-1}$ cm', fontsize=12)
   ax.set_title(f'IR of {MOLECULE}; grey: hidden from the model', fontsize=12, loc='left')
-  ax.legend(loc='upper center', frameon=False, fontsize=11)
+  ax.set_yticks(range(5))
+  ax.legend(loc='upper left', bbox_to_anchor=(0.13, 1.0), frameon=False, fontsize=11)
 
 
 if __name__ == '__main__':
