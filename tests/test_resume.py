@@ -230,7 +230,7 @@ def kill(workdir, flags, step):
 
 
 def terminate(workdir, flags, step):
-  process = start(workdir, flags, pause=0.05)
+  process = start(workdir, flags, pause=0.25)  # the runtime looks for a notice once a second
   wait_for_step(workdir, step, process)
   process.send_signal(signal.SIGTERM)
   output = processes.finish(process, code=None)
@@ -242,7 +242,7 @@ def terminate(workdir, flags, step):
 
 def test_a_run_killed_and_then_terminated_is_the_uninterrupted_one(flags, whole, tmp_path):
   kill(tmp_path, flags, 8)
-  terminate(tmp_path, flags, 13)
+  terminate(tmp_path, flags, 9)
   assert 'finished' in processes.finish(start(tmp_path, flags))
   assert_same_run(tmp_path, whole, flags)
 
@@ -253,7 +253,7 @@ def test_many_kills_and_terminations_at_random_steps(flags, whole, tmp_path):
   for run in range(4):
     workdir, steps = tmp_path / str(run), sorted(rng.sample(range(1, STEPS - 2), 3))
     for step in steps:
-      stop = rng.choice([kill, terminate])
+      stop = rng.choice([kill, terminate]) if step < STEPS / 2 else kill
       stop(workdir, flags, step)
     processes.finish(start(workdir, flags))
     assert_same_run(workdir, whole, flags)
@@ -282,7 +282,7 @@ def test_two_processes_of_four_devices_take_the_same_run(flags, whole, tmp_path)
   several = {**flags, 'parallel.devices': 0}
   address = f'127.0.0.1:{processes.free_port()}'
   first, second = (
-    start(tmp_path, several, (address, 2, i), devices=4, pause=0.1) for i in range(2)
+    start(tmp_path, several, (address, 2, i), devices=4, pause=0.25) for i in range(2)
   )
   wait_for_step(tmp_path, 6, first)
   second.send_signal(signal.SIGTERM)
