@@ -8,6 +8,7 @@ object; workdir/report.json holds it with the config, versions and split.
 
 import contextlib
 import json
+import math
 import sys
 
 import jax
@@ -32,6 +33,10 @@ def main(argv: list[str]) -> None:
     logging.set_verbosity(logging.WARNING)  # orbax and jax tell every detail otherwise
   with contextlib.ExitStack() as held:
     try:  # everything that can be wrong with the call is found here, before any training
+      batch = CONFIG.value.train
+      parallel.use_cpu_cores(
+        math.gcd(batch.batch_size // max(batch.accumulate, 1), batch.eval_batch_size)
+      )
       parallel.initialize(COORDINATOR.value, PROCESSES.value, PROCESS.value)
       run = train.prepare(CONFIG.value, WORKDIR.value)
       held.enter_context(claim(run.workdir, run.config, run.data_hash))
