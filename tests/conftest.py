@@ -3,7 +3,7 @@
 import os
 
 os.environ.setdefault('JAX_PLATFORMS', 'cpu')
-# On a busy machine OpenBLAS threads wait for each other: a solve of 4 s took 250 s with two.
+# OpenBLAS threads wait for each other on a busy machine: a tiny run took 300 s, with one 28 s.
 os.environ.setdefault('OPENBLAS_NUM_THREADS', '1')
 
 import jax
