@@ -1,6 +1,7 @@
 """The same step on any number of devices, checked against the closed form of one SGD update."""
 
 import functools
+import os
 
 import jax
 import jax.numpy as jnp
@@ -177,6 +178,7 @@ def test_what_does_not_fit_is_refused_in_a_sentence(call, sentence):
 SINGLE = """
 import time, jax
 from spectra_jax import parallel
+parallel.use_cpu_cores(6)
 start = time.perf_counter()
 parallel.initialize()
 parallel.initialize()
@@ -184,10 +186,14 @@ print('seconds', time.perf_counter() - start, jax.process_count(), jax.device_co
 """
 
 
-def test_initialize_is_cheap_and_can_be_called_twice():
-  words = processes.finish(processes.start('-c', SINGLE, devices=2)).split()
+@pytest.mark.parametrize('devices', [4, -1])
+def test_initialize_is_cheap_and_can_be_called_twice(devices):
+  """With a device count set that count, else as many cores as divide the batch of 6."""
+  words = processes.finish(processes.start('-c', SINGLE, devices=devices)).split()
   assert float(words[-3]) < 1.0
-  assert words[-2:] == ['1', '2']
+  cores = len(os.sched_getaffinity(0))
+  divisors = [n for n in (1, 2, 3, 6) if n <= cores]
+  assert words[-2:] == ['1', str(devices if devices > 0 else divisors[-1])]
 
 
 TWO = """
