@@ -57,7 +57,7 @@ def get_config() -> ConfigDict:
   c.backbone.linoss.bidirectional = True  # each block also runs from high to low wavenumbers
   c.backbone.linoss.dropout = 0.0  # rate; whole channels
   c.backbone.linoss.r_min = 0.9  # ring initialisation: |lambda| in [r_min, r_max]
-  c.backbone.linoss.r_max = 1.0
+  c.backbone.linoss.r_max = 1.0  # no more than 1: poles inside the unit circle
   c.backbone.linoss.theta_max = 3.141592653589793  # ring initialisation: angle in [0, theta_max]
   c.backbone.linoss.algorithm = 'auto'  # auto, fused, associative, sequential
 
@@ -92,7 +92,7 @@ def get_config() -> ConfigDict:
   c.checkpoint = ConfigDict()
   c.checkpoint.every = 500  # steps
   c.checkpoint.keep_last = 2  # newest ones, at least 2: a damaged one needs another behind it
-  c.checkpoint.keep_best = 1
+  c.checkpoint.keep_best = 1  # by best_metric
   c.checkpoint.best_metric = 'nre'  # among the validation metrics of the task
   c.checkpoint.best_mode = 'min'  # or max
 

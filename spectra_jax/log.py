@@ -110,12 +110,17 @@ class Log:
   def validation(self, step: int, metrics: Mapping[str, float]) -> None:
     """Writes a validation as 'val/...', and says it in a line on standard error."""
     self.write(step, metrics, prefix='val/')
-    if self._first and self.config.progress:
+    if self._first:
       numbers = ', '.join(f'{name} {value:.4f}' for name, value in metrics.items())
       speed = self.spectra_per_second
       left = (self.total_steps - step) * self.batch_size / speed if speed else math.nan
       pace = f'; {speed:.0f} spectra/s, {left:.0f} s left' if speed else ''
-      tqdm.write(f'step {step}/{self.total_steps}: {numbers}{pace}', file=sys.stderr)
+      self.say(f'step {step}/{self.total_steps}: {numbers}{pace}')
+
+  def say(self, text: str) -> None:
+    """A line on standard error, above the progress bar; `log.progress` switches both off."""
+    if self._first and self.config.progress:
+      tqdm.write(text, file=sys.stderr)
 
   def figure(self, name: str, figure: 'Figure') -> None:
     """Saves figures/<name>.png, and shows it in TensorBoard at the step written last."""

@@ -62,17 +62,18 @@ def prepare(config: ConfigDict, workdir: str) -> Run:
   dataset = component('datasets', config.dataset.name)
   spectra = dataset.load(axis, **options(config.dataset))
   task = component('tasks', config.task.name).build(config, spectra, _split(config, spectra))
-  module = _traced(task)
   tx = optimizer.build(config.optimizer, config.train.steps)
   data_hash = next(iter(spectra.values())).source
-  return Run(config, pathlib.Path(workdir), mesh, task, module, tx, data_hash)
+  run = Run(config, pathlib.Path(workdir), mesh, task, task.module(), tx, data_hash)
+  _trace(run)
+  return run
 
 
-def _traced(task: Any) -> nn.Module:
-  """The task's module, after its shapes were checked by a trace that computes nothing."""
-  module = task.module()
-  jax.eval_shape(lambda: initial_params(task, module, seed=0))
-  return module
+def _trace(run: Run) -> None:
+  """Traces model and loss on one example: shapes and loss terms are checked, nothing computed."""
+  batch = {name: x[:1] for name, x in run.task.examples('validation').items()}
+  params = jax.eval_shape(lambda: initial_params(run.task, run.module, seed=0))
+  jax.eval_shape(make_loss(run), params, batch, 0)
 
 
 def initial_params(task: Any, module: nn.Module, seed: int) -> Any:
@@ -249,15 +250,19 @@ def train(run: Run) -> dict[str, Any]:
       log.close()
       raise Preempted(f'SIGTERM at step {done}: saved; the same command goes on from there')
   checkpoints.close()
-  result = finish(run, predict, state, log, started)
+  log.say('evaluating the model and the baselines on the test side')
+  result = finish(run, predict, state, log, started, first)
   log.close()
   return result
 
 
 def finish(
-  run: Run, predict: Callable, state: parallel.State, log: Log, started: float
+  run: Run, predict: Callable, state: parallel.State, log: Log, started: float, first: int
 ) -> dict[str, Any]:
-  """Test scores of model and baselines, figures, report.json."""
+  """Test scores of model and baselines, figures, report.json.
+
+  `wall_s` is the time of this process, which went on from step `first`.
+  """
   task = run.task
   examples = task.examples('test')
   outputs = predict(averaged(state), examples)
@@ -279,7 +284,11 @@ def finish(
     },
     parameters=sum(x.size for x in jax.tree.leaves(state.params)),
     results=results,
-    timing={'wall_s': round(time.monotonic() - started, 1), 'spectra_per_s': speed},
+    timing={
+      'wall_s': round(time.monotonic() - started, 1),
+      'spectra_per_s': speed,
+      'resumed_from': first,
+    },
   )
   if jax.process_index() == 0:
     write_json_atomic(run.workdir / 'report.json', document)

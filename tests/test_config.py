@@ -104,3 +104,11 @@ def test_a_backbone_with_a_key_too_many_is_refused():
     config.backbone.linoss.blcks = 2
   with pytest.raises(ValueError, match=r"has \['blcks'\] too many and \[\] too few"):
     model.check_options(config)
+
+
+def test_loss_weights_are_checked_before_any_compute(tmp_path):
+  config = pretrain.get_config('tiny')
+  with config.unlocked():
+    config.loss.weights.model.typo = 1.0
+  with pytest.raises(ValueError, match=r"names \['masked_mse', 'typo'\], but the task returns"):
+    prepare(config, str(tmp_path))
