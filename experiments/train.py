@@ -9,7 +9,11 @@ object; workdir/report.json holds it with the config, versions and split.
 import contextlib
 import json
 import math
+import os
 import sys
+
+# Two threads of OpenBLAS wait for each other on a busy machine: a baseline of 4 s took 250 s.
+os.environ.setdefault('OPENBLAS_NUM_THREADS', '1')
 
 import jax
 from absl import app, flags, logging

@@ -5,6 +5,7 @@ workdir is restored (else parameters are drawn from `seed`), then one evaluation
 Batches, masks and dropout are functions of (seed, step, row), so a resumed run repeats the trace.
 """
 
+import contextlib
 import dataclasses
 import pathlib
 import time
@@ -211,49 +212,45 @@ def train(run: Run) -> dict[str, Any]:
   validate = make_validate(run, predict)
   examples = task.examples('train')
   rows_there = len(examples['row'])
-  if first == 0:
-    validation = validate(state)
-    log.validation(0, validation)
-
-  pending = None  # (step, metrics, host batch) of the step that is still on the device
-
-  def settle():
-    """Fetches the metrics of the pending step; stops the run when they are not finite."""
-    nonlocal pending
-    if pending is None:
-      return
-    done, metrics, batch = pending
-    metrics = {name: float(x) for name, x in parallel.to_host(metrics).items()}
-    pending = None
-    stop_on_nan(done, metrics, batch, workdir)
-    metrics.pop('finite')
-    log.step(done, metrics)
-
-  for step in range(first, steps):
-    rows = batches.training_rows(config.seed, step, size, rows_there)
-    batch = {name: x[rows] for name, x in examples.items()}
-    state, metrics = step_fn(state, parallel.shard_batch(batch, run.mesh))
-    settle()  # of the step before, while this one runs
-    done = step + 1
-    pending = (done, metrics, batch)
-    last = done == steps
-    preempted = checkpoints.reached_preemption(done)
-    if done % config.train.eval_every == 0 or last:
-      settle()
+  with contextlib.closing(log), contextlib.closing(checkpoints):
+    if first == 0:
       validation = validate(state)
-      log.validation(done, validation)
-    if checkpoints.should_save(done) or last or preempted:
-      settle()  # never save a state whose loss was not looked at
-      checkpoints.save(done, state, validation, force=last or preempted)
-    if preempted and not last:
-      checkpoints.close()
-      log.close()
-      raise Preempted(f'SIGTERM at step {done}: saved; the same command goes on from there')
-  checkpoints.close()
-  log.say('evaluating the model and the baselines on the test side')
-  result = finish(run, predict, state, log, started, first)
-  log.close()
-  return result
+      log.validation(0, validation)
+
+    pending = None  # (step, metrics, host batch) of the step that is still on the device
+
+    def settle():
+      """Fetches the metrics of the pending step; stops the run when they are not finite."""
+      nonlocal pending
+      if pending is None:
+        return
+      done, metrics, batch = pending
+      metrics = {name: float(x) for name, x in parallel.to_host(metrics).items()}
+      pending = None
+      stop_on_nan(done, metrics, batch, workdir)
+      metrics.pop('finite')
+      log.step(done, metrics)
+
+    for step in range(first, steps):
+      rows = batches.training_rows(config.seed, step, size, rows_there)
+      batch = {name: x[rows] for name, x in examples.items()}
+      state, metrics = step_fn(state, parallel.shard_batch(batch, run.mesh))
+      settle()  # of the step before, while this one runs
+      done = step + 1
+      pending = (done, metrics, batch)
+      last = done == steps
+      preempted = checkpoints.reached_preemption(done)
+      if done % config.train.eval_every == 0 or last:
+        settle()
+        validation = validate(state)
+        log.validation(done, validation)
+      if checkpoints.should_save(done) or last or preempted:
+        settle()  # never save a state whose loss was not looked at
+        checkpoints.save(done, state, validation, force=last or preempted)
+      if preempted and not last:
+        raise Preempted(f'SIGTERM at step {done}: saved; the same command goes on from there')
+    log.say('evaluating the model and the baselines on the test side')
+    return finish(run, predict, state, log, started, first)
 
 
 def finish(
