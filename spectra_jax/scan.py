@@ -12,9 +12,17 @@ filter run the other way, mu = filter(reversed dL/dx), with dL/dw = mu, dL/dg = 
 and dL/dc = -sum mu_n x_{n-1}.
 
 g and c enter as they are, never as 1 - (1 - g): forms that carry the poles or powers of M lose up
-to 2e-2 in float32 on slow, lightly damped oscillators and break down at critical damping. Here slow
-modes keep about 1e-6; a pole near theta = pi multiplies each rounding, also that of c, by
-1/(pi - theta).
+to 2e-2 in float32 on slow, lightly damped oscillators and break down at critical damping.
+
+A pole near theta = pi would multiply each rounding, also that of c near 4, by 1/(pi - theta).
+There the time-alternating states (-1)^n x_n and (-1)^n zeta_n are slow: with s = -1 and k = e =
+4 - 2g - c where c > e (theta beyond about pi/2), and s = 1 and k = c elsewhere, the same x is
+
+  zeta_n = s (zeta_{n-1} - (g zeta_{n-1} + k x_{n-1})) + w_n,     x_n = s x_{n-1} + zeta_n,
+
+whose k is small at either end of the angles and keeps its digits if e is computed without
+cancellation. Its adjoint is itself in reverse: dL/dg = -s sum mu_n zeta_{n-1}, dL/dk = -s sum mu_n
+x_{n-1}. `sequential` and `fused` run this form.
 """
 
 import functools
@@ -35,6 +43,7 @@ def oscillator_ssm(
   d_D: jax.Array,
   u_BxLxD: jax.Array,
   *,
+  e_P: jax.Array | None = None,
   algorithm: str = 'auto',
   reverse: bool = False,
   chunk: int | None = None,
@@ -60,6 +69,8 @@ def oscillator_ssm(
     c_out_DxQ: [D, Q] output matrix [C_re, -C_im].
     d_D: [D] feed-through.
     u_BxLxD: [B, L, D] input. States and sums are float32 where it is narrower.
+    e_P: [P] 4 - 2g - c with all its digits, the stiffness seen from theta = pi; None takes it from
+      g and c. `associative` does not use it.
     algorithm: one of the above.
     reverse: run from the last token to the first.
     chunk: tokens in one chunk of `fused`; None takes clip(2048 / B, 16, 512).
@@ -76,7 +87,9 @@ def oscillator_ssm(
       'set `algorithm` to one of them'
     )
   dtype = jnp.promote_types(u_BxLxD.dtype, jnp.float32)
-  arrays = (a.astype(dtype) for a in (g_P, c_P, b_QxD, c_out_DxQ, d_D, u_BxLxD))
+  if e_P is None:
+    e_P = (4 - c_P) - 2 * g_P  # 4 - c is exact for c in [2, 8]
+  arrays = (a.astype(dtype) for a in (g_P, c_P, e_P, b_QxD, c_out_DxQ, d_D, u_BxLxD))
   return _ALGORITHMS[algorithm](*arrays, reverse, chunk).astype(u_BxLxD.dtype)
 
 
@@ -84,13 +97,20 @@ def _auto(*args):
   return (_fused if jax.default_backend() == 'cpu' else _associative)(*args)
 
 
-def _filter_step(g_Q, c_Q):
+def _flip(g_P, c_P, e_P):
+  """(s, g, k) of the module's second form, for the real and the imaginary channels [2P]."""
+  beyond_P = c_P > e_P
+  s_P = jnp.where(beyond_P, -1, 1).astype(c_P.dtype)
+  return tuple(jnp.tile(a_P, 2) for a_P in (s_P, g_P, jnp.where(beyond_P, e_P, c_P)))
+
+
+def _filter_step(s_Q, g_Q, k_Q):
   """The recurrence as a `lax.scan` body that emits x_n."""
 
   def step(state, w_BxQ):
     zeta, x = state
-    zeta = zeta - (g_Q * zeta + c_Q * x) + w_BxQ
-    x = x + zeta
+    zeta = s_Q * (zeta - (g_Q * zeta + k_Q * x)) + w_BxQ
+    x = s_Q * x + zeta
     return (zeta, x), x
 
   return step
@@ -101,10 +121,10 @@ def _rest(u_BxLxD, b_QxD):
   return zero, zero
 
 
-def _sequential(g_P, c_P, b_QxD, c_out_DxQ, d_D, u_BxLxD, reverse, chunk):
+def _sequential(g_P, c_P, e_P, b_QxD, c_out_DxQ, d_D, u_BxLxD, reverse, chunk):
   del chunk
   w_LxBxQ = jnp.einsum('bld,qd->lbq', u_BxLxD, b_QxD)
-  step = _filter_step(jnp.tile(g_P, 2), jnp.tile(c_P, 2))
+  step = _filter_step(*_flip(g_P, c_P, e_P))
   _, x_LxBxQ = lax.scan(step, _rest(u_BxLxD, b_QxD), w_LxBxQ, reverse=reverse)
   return jnp.einsum('lbq,dq->bld', x_LxBxQ, c_out_DxQ) + d_D * u_BxLxD
 
@@ -119,9 +139,9 @@ def _compose(first, second):
   return jnp.concatenate(m, axis=-1), f + second[1]
 
 
-def _associative(g_P, c_P, b_QxD, c_out_DxQ, d_D, u_BxLxD, reverse, chunk):
+def _associative(g_P, c_P, e_P, b_QxD, c_out_DxQ, d_D, u_BxLxD, reverse, chunk):
   """The published algorithm (arXiv 2410.03943, section 3): real M, complex f, whole sequence."""
-  del chunk
+  del e_P, chunk
   length, oscillators = u_BxLxD.shape[1], g_P.shape[0]
   b_PxD = lax.complex(*jnp.split(b_QxD, 2, axis=0))
   c_re_DxP, minus_c_im_DxP = jnp.split(c_out_DxQ, 2, axis=1)
@@ -137,7 +157,7 @@ def _associative(g_P, c_P, b_QxD, c_out_DxQ, d_D, u_BxLxD, reverse, chunk):
   return jax.vmap(one_example)(u_BxLxD) + d_D * u_BxLxD
 
 
-def _fused(g_P, c_P, b_QxD, c_out_DxQ, d_D, u_BxLxD, reverse, chunk):
+def _fused(g_P, c_P, e_P, b_QxD, c_out_DxQ, d_D, u_BxLxD, reverse, chunk):
   batch, length, _ = u_BxLxD.shape
   default = min(max(_CHUNK_ROWS // batch, _CHUNK_MIN), _CHUNK_MAX)
   chunks = -(-length // (default if chunk is None else chunk))
@@ -145,13 +165,13 @@ def _fused(g_P, c_P, b_QxD, c_out_DxQ, d_D, u_BxLxD, reverse, chunk):
   # Zero tokens after the end change nothing: run forward they come last, run in reverse they come
   # first and leave the oscillators at rest.
   padded = jnp.pad(u_BxLxD, ((0, 0), (0, chunks * tokens - length), (0, 0)))
-  g_Q, c_Q = jnp.tile(g_P, 2), jnp.tile(c_P, 2)
-  return _chunked(tokens, reverse, g_Q, c_Q, b_QxD, c_out_DxQ, d_D, padded)[:, :length]
+  dynamics = _flip(g_P, c_P, e_P)
+  return _chunked(tokens, reverse, dynamics, b_QxD, c_out_DxQ, d_D, padded)[:, :length]
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
-def _chunked(tokens, reverse, g_Q, c_Q, b_QxD, c_out_DxQ, d_D, u_BxLxD):
-  return _chunked_forward(tokens, reverse, g_Q, c_Q, b_QxD, c_out_DxQ, d_D, u_BxLxD)[0]
+def _chunked(tokens, reverse, dynamics, b_QxD, c_out_DxQ, d_D, u_BxLxD):
+  return _chunked_forward(tokens, reverse, dynamics, b_QxD, c_out_DxQ, d_D, u_BxLxD)[0]
 
 
 def _cut(a_BxLxD, i, tokens):
@@ -165,9 +185,9 @@ def _paste(a_BxLxD, rows_RxD, i, tokens):
   return lax.dynamic_update_slice_in_dim(a_BxLxD, jnp.swapaxes(part_TxBxD, 0, 1), i * tokens, 1)
 
 
-def _chunked_forward(tokens, reverse, g_Q, c_Q, b_QxD, c_out_DxQ, d_D, u_BxLxD):
+def _chunked_forward(tokens, reverse, dynamics, b_QxD, c_out_DxQ, d_D, u_BxLxD):
   batch, length, _ = u_BxLxD.shape
-  step = _filter_step(g_Q, c_Q)
+  step = _filter_step(*dynamics)
 
   def one_chunk(carry, i):
     state, y_BxLxD = carry
@@ -180,13 +200,13 @@ def _chunked_forward(tokens, reverse, g_Q, c_Q, b_QxD, c_out_DxQ, d_D, u_BxLxD):
   start = (_rest(u_BxLxD, b_QxD), jnp.zeros_like(u_BxLxD))
   order = jnp.arange(length // tokens)
   (_, y_BxLxD), states = lax.scan(one_chunk, start, order, reverse=reverse)
-  return y_BxLxD, (g_Q, c_Q, b_QxD, c_out_DxQ, d_D, u_BxLxD, states)
+  return y_BxLxD, (dynamics, b_QxD, c_out_DxQ, d_D, u_BxLxD, states)
 
 
 def _chunked_backward(tokens, reverse, residuals, dy_BxLxD):
-  g_Q, c_Q, b_QxD, c_out_DxQ, d_D, u_BxLxD, states = residuals
+  dynamics, b_QxD, c_out_DxQ, d_D, u_BxLxD, states = residuals
   batch, length, _ = u_BxLxD.shape
-  step = _filter_step(g_Q, c_Q)
+  step = _filter_step(*dynamics)
 
   def states_step(state, w_BxQ):
     state, _ = step(state, w_BxQ)
@@ -220,7 +240,9 @@ def _chunked_backward(tokens, reverse, residuals, dy_BxLxD):
   chunks = (jnp.arange(length // tokens), states)
   (adjoint, *gradients), _ = lax.scan(one_chunk, start, chunks, reverse=not reverse)
   _, mu_zeta_BxQ, mu_x_BxQ = adjoint
-  return (-mu_zeta_BxQ.sum(0), -mu_x_BxQ.sum(0), *gradients)
+  s_Q, *_ = dynamics
+  ds_dg_dk = (jnp.zeros_like(s_Q), -s_Q * mu_zeta_BxQ.sum(0), -s_Q * mu_x_BxQ.sum(0))
+  return (ds_dg_dk, *gradients)
 
 
 _chunked.defvjp(_chunked_forward, _chunked_backward)

@@ -30,6 +30,7 @@ def test_layer_prints_and_stores_one_result(tmp_path):
   assert result['max_error_f32'] < 1e-5
   assert result['max_grad_error_f32'] < 1e-4
   assert result['max_error_f64'] < 1e-10
+  assert not [key for key in result if key.endswith('_total')]  # the short keys are the layer's
   for row in result['measured'].values():
     assert 0 < row['ms_min'] <= row['ms'] <= row['ms_max']
   assert {'device', 'packages', 'commit'} <= set(result)

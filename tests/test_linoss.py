@@ -31,7 +31,7 @@ def transition(name, A, G, h):
 
 
 def coefficients(name, A, G, h):
-  """The scheme's (g, c, f) for scalars, in float64."""
+  """The scheme's (g, c, e, f) for scalars, in float64."""
   with jax.enable_x64(True):
     arrays = (jnp.asarray([value], jnp.float64) for value in (A, G, h))
     return [float(a[0]) for a in SCHEMES[name].coefficients(*arrays)]
@@ -98,12 +98,13 @@ def test_filter_has_the_poles_of_the_published_matrix(name, A, G, h):
   root = np.sqrt(1 + h * G)
   inside = name == 'im' or ((root - 1) / h) ** 2 < A < ((root + 1) / h) ** 2
   A = A if inside else (1 + root**2) / h**2  # the projection leaves only the band as it is
-  g, c, f = coefficients(name, A, G, h)
+  g, c, e, f = coefficients(name, A, G, h)
   M = transition(name, A, G, h)
   np.testing.assert_allclose(1 - g, np.linalg.det(M), rtol=1e-9)
   np.testing.assert_allclose(2 - g - c, np.trace(M), rtol=1e-9, atol=1e-12)
   np.testing.assert_allclose(g, 1 - M[0, 0], atol=1e-12)
   np.testing.assert_allclose(c, -h * M[0, 1], rtol=1e-9, atol=1e-30)
+  np.testing.assert_allclose(e, 4 - 2 * g - c, atol=1e-12)
   np.testing.assert_allclose(f, h * M[1, 0], rtol=1e-12)
 
 
@@ -111,7 +112,7 @@ def test_filter_has_the_poles_of_the_published_matrix(name, A, G, h):
 @given(A=st.floats(-1e3, 1e5), G=st.floats(-10, 1e4), h=st.floats(1e-3, 0.999))
 @settings(max_examples=60, deadline=None)
 def test_any_parameters_are_projected_to_stable_oscillations(name, A, G, h):
-  g, c, f = coefficients(name, A, G, h)
+  g, c, _, f = coefficients(name, A, G, h)
   r = np.sqrt(1 - g)
   assert 0 <= g < 1
   assert f > 0
@@ -143,13 +144,97 @@ def test_im_reaches_the_poles_whose_radius_is_the_cosine(r, h):
   np.testing.assert_allclose(found, (r, np.arccos(r)), atol=1e-6)
 
 
+@given(r=st.floats(0.9, 1.0), gap=st.floats(1e-5, 1.5), h=steps)
+@settings(max_examples=40, deadline=None)
+def test_stiffness_seen_from_pi_keeps_its_digits(r, gap, h):
+  """e = (1 - r)^2 + 4 r sin(gap/2)^2 at theta = pi - gap, up to the rounding of A in float64."""
+  e = coefficients('damped', *from_pole('damped', r, np.pi - gap, h), h)[2]
+  np.testing.assert_allclose(e, (1 - r) ** 2 + 4 * r * np.sin(gap / 2) ** 2, atol=2e-14)
+
+
+@functools.cache
+def layer_and_gradients(state):
+  """(variables, u) -> [output, gradients of its mean square by both] of the fused damped layer."""
+  module = Oscillators(state, 'damped', 0.9, 1.0, np.pi, 'fused', reverse=False)
+
+  def both(variables, u):
+    y, pull_back = jax.vjp(module.apply, variables, u)
+    return jax.tree.leaves((y, pull_back(2 / y.size * y)))
+
+  return jax.jit(both)
+
+
+def assert_float32_layer_is_the_float64_one(variables, u, tolerance):
+  run = layer_and_gradients(variables['params']['dynamics']['A'].size)
+  single = jax.device_get(run(variables, u))
+  with jax.enable_x64(True):
+    double = jax.tree.map(lambda a: np.asarray(a, np.float64), (variables, u))
+    exact = jax.device_get(run(*double))
+  for value, expected in zip(single, exact, strict=True):
+    assert value.dtype == np.float32
+    assert np.abs(value - expected).max() <= tolerance * np.abs(expected).max()
+
+
+@pytest.mark.parametrize('gap', [1e-3, 1e-2, 0.1])
+@pytest.mark.parametrize('end', [0.0, np.pi])
+def test_float32_layer_keeps_poles_near_both_ends(end, gap):
+  """From float32 parameters, where h^2 A of float32 alone would leave 1e-3 / gap^2 at pi."""
+  rng, h = np.random.default_rng(0), np.array([0.3, 0.5, 0.8])
+  A, G = zip(*(from_pole('damped', 0.9995, abs(end - gap), step) for step in h), strict=True)
+  parameters = {
+    'dynamics': {'A': np.array(A), 'G': np.array(G), 'steps': np.log(h / (1 - h))},
+    'B': rng.normal(size=(6, 4)),
+    'C': rng.normal(size=(4, 6)),
+    'D': np.ones(4),
+  }
+  single = jax.tree.map(np.float32, {'params': parameters})
+  u = rng.standard_normal((1, 2048, 4), np.float32)
+  assert_float32_layer_is_the_float64_one(single, u, 3e-5)
+
+
+def test_float32_layer_of_the_ring_is_the_float64_one():
+  """The size and the pole within 0.01 of pi at which float32 coefficients gave 1e-3 and 3e-3."""
+  u = np.random.default_rng(0).standard_normal((1, 1024, 128), np.float32)
+  module = Oscillators(128, 'damped', 0.9, 1.0, np.pi, 'fused', reverse=False)
+  variables = jax.jit(module.init)(jax.random.key(0), u)
+  assert_float32_layer_is_the_float64_one(variables, u, 3e-5)
+
+
+def test_second_derivatives_pass_through_the_float64_coefficients():
+  u, module = tokens(1, 9, 3), Oscillators(4, 'damped', 0.9, 1.0, 3.1, 'sequential', False)
+  variables = jax.jit(module.init)(jax.random.key(0), u)
+
+  @jax.jit
+  def curvature(variables, u):
+    loss = lambda v: jnp.sum(module.apply(v, u) ** 4)
+    norm = lambda v: sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(jax.grad(loss)(v)))
+    return jax.tree.leaves(jax.grad(norm)(variables))
+
+  single = jax.device_get(curvature(variables, u))
+  with jax.enable_x64(True):
+    double = jax.tree.map(lambda a: np.asarray(a, np.float64), (variables, u))
+    exact = jax.device_get(curvature(*double))
+  for value, expected in zip(single, exact, strict=True):
+    assert np.abs(value - expected).max() <= 1e-4 * np.abs(expected).max()
+
+
+def test_vmap_over_the_parameters_of_a_jitted_layer_is_a_loop():
+  u, module = tokens(1, 9, 3), Oscillators(4, 'damped', 0.9, 1.0, 3.1, 'sequential', False)
+  many = jax.jit(jax.vmap(lambda key: module.init(key, u)))(jax.random.split(jax.random.key(0)))
+  gradient = jax.jit(jax.grad(lambda v: jnp.sum(module.apply(v, u) ** 2)))
+  together = jax.vmap(gradient)(many)
+  alone = [gradient(jax.tree.map(lambda a, i=i: a[i], many)) for i in range(2)]
+  for leaf, *each in zip(*map(jax.tree.leaves, (together, *alone)), strict=True):
+    np.testing.assert_allclose(leaf, np.stack(each), rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize('name', SCHEMES)
 def test_ring_initialisation(name):
   module = Oscillators(500, name, 0.9, 0.99, 2.0, 'auto', reverse=False)
   variables = jax.jit(module.init)(jax.random.key(0), jnp.zeros((1, 2, 4)))
   dynamics = variables['params']['dynamics']
   A, G = dynamics['A'], dynamics.get('G', jnp.zeros(500))
-  g, c, _ = jax.jit(SCHEMES[name].coefficients)(A, G, jax.nn.sigmoid(dynamics['steps']))
+  g, c, *_ = jax.jit(SCHEMES[name].coefficients)(A, G, jax.nn.sigmoid(dynamics['steps']))
   r, theta = zip(*map(pole, np.float64(g), np.float64(c)), strict=True)
   if name == 'imex':
     np.testing.assert_allclose(r, 1, atol=1e-6)

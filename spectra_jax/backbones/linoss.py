@@ -20,8 +20,9 @@ from spectra_jax.scan import oscillator_ssm
 class Scheme(NamedTuple):
   """A discretisation; arrays are [P] and dimensionless: stiffness A, damping G, step h in (0, 1).
 
-  coefficients: (A, G, h) -> (g, c, f): A and G projected onto the set where the poles are complex
-    and |lambda| <= 1, then the filter of `spectra_jax.scan` and the factor f of its input.
+  coefficients: (A, G, h) -> (g, c, e, f): A and G projected onto the set where the poles are
+    complex and |lambda| <= 1, then the filter of `spectra_jax.scan`, e = 4 - 2g - c among it, and
+    the factor f of its input.
   from_pole: (r, theta, h) -> (A, G) of poles r exp(+-i theta); a scheme that cannot choose both
     says which one it keeps.
   damped: whether G is a parameter.
@@ -37,7 +38,7 @@ def im_coefficients(A_P, G_P, h_P):
   del G_P
   stiffness = h_P**2 * nn.relu(A_P)
   s = 1 + stiffness
-  return stiffness / s, stiffness / s, h_P**2 / s
+  return stiffness / s, stiffness / s, (4 + stiffness) / s, h_P**2 / s
 
 
 def im_from_pole(r_P, theta_P, h_P):
@@ -60,13 +61,14 @@ def damped_coefficients(A_P, G_P, h_P):
   """IMEX with damping (D-LinOSS): S = 1 + h G, det M = 1/S, tr M = (2 + h G - h^2 A)/S.
 
   Oscillatory for A in (2 + h G -+ 2 sqrt(S)) / h^2 = ((sqrt(S) -+ 1) / h)^2; the lower end is
-  written (G / (sqrt(S) + 1))^2, which does not cancel for small h G.
+  written (G / (sqrt(S) + 1))^2, which does not cancel for small h G. e = (4 + 2 h G - h^2 A)/S.
   """
   G_P = nn.relu(G_P)
   s = 1 + h_P * G_P
   root = jnp.sqrt(s)
   A_P = jnp.clip(A_P, (G_P / (root + 1)) ** 2, ((root + 1) / h_P) ** 2)
-  return h_P * G_P / s, h_P**2 * A_P / s, h_P**2 / s
+  damping, stiffness = h_P * G_P, h_P**2 * A_P
+  return damping / s, stiffness / s, (4 + 2 * damping - stiffness) / s, h_P**2 / s
 
 
 def damped_from_pole(r_P, theta_P, h_P):
@@ -81,6 +83,42 @@ SCHEMES = {
   'imex': Scheme(imex_coefficients, imex_from_pole, damped=False),
   'damped': Scheme(damped_coefficients, damped_from_pole, damped=True),
 }
+
+
+def _in_float64(function):
+  """The function computed in float64, from and to arrays of the dtype of its arguments.
+
+  A pole at theta near pi moves by the error of h^2 A, about 4, over pi - theta: float32 leaves it
+  up to 1e-3 off. Each derivative is wrapped again, since the rules that autodiff and transposition
+  apply later would run outside the context. A custom_vjp, so without forward mode.
+  """
+
+  @jax.custom_vjp
+  def wrapped(*arrays):
+    with jax.enable_x64(True):
+      outputs = function(*(a.astype(jnp.float64) for a in arrays))
+      return tuple(output.astype(arrays[0].dtype) for output in outputs)
+
+  def forward(*arrays):
+    return wrapped(*arrays), arrays
+
+  def backward(arrays, cotangents):
+    n = len(arrays)
+    gradient = _in_float64(lambda *both: jax.vjp(function, *both[:n])[1](both[n:]))
+    return gradient(*arrays, *cotangents)
+
+  wrapped.defvjp(forward, backward)
+  return wrapped
+
+
+def _coefficients(scheme, A_P, G_P, steps_P):
+  """The scheme's (g, c, e, f) at h = sigmoid(steps), in float64 where the backend has it."""
+
+  def function(A_P, G_P, steps_P):
+    return scheme.coefficients(A_P, G_P, nn.sigmoid(steps_P))
+
+  float64 = jax.default_backend() in ('cpu', 'gpu')  # a TPU emulates it at best
+  return (_in_float64(function) if float64 else function)(A_P, G_P, steps_P)
 
 
 def _scheme(name: str) -> Scheme:
@@ -133,10 +171,10 @@ class Oscillators(nn.Module):
     c_out_DxQ = self.param('C', _uniform(self.state), (width, 2 * self.state))
     d_D = self.param('D', nn.initializers.ones, (width,))
     G_P = dynamics['G'] if scheme.damped else jnp.zeros_like(dynamics['A'])
-    g_P, c_P, f_P = scheme.coefficients(dynamics['A'], G_P, nn.sigmoid(dynamics['steps']))
+    g_P, c_P, e_P, f_P = _coefficients(scheme, dynamics['A'], G_P, dynamics['steps'])
     b_QxD = jnp.tile(f_P, 2)[:, None] * b_QxD
     arrays = (g_P, c_P, b_QxD, c_out_DxQ, d_D, u_BxLxD)
-    return oscillator_ssm(*arrays, algorithm=self.algorithm, reverse=self.reverse)
+    return oscillator_ssm(*arrays, e_P=e_P, algorithm=self.algorithm, reverse=self.reverse)
 
 
 class Block(nn.Module):
@@ -167,7 +205,8 @@ class Backbone(nn.Module):
   the tokeniser fixes what one token is in cm^-1. Masked tokens are filtered like any other; that a
   token is hidden reaches the layer only as what the tokeniser put into x. There is no norm after
   the last block, so amplitudes pass through. Activations have the dtype of x (bfloat16 allowed);
-  the filter and its parameters are float32.
+  the filter and its parameters are float32; its coefficients pass through float64 on a CPU or GPU,
+  so that a layer has no forward mode.
 
   Attributes:
     blocks: number of blocks.
