@@ -13,28 +13,32 @@ from absl import app, flags
 ROOT = pathlib.Path(__file__).parent.parent
 REPORTS = ROOT / 'experiments' / 'results' / 'pretrain'
 BEGIN, END = '<!-- results: generated', '<!-- end of results -->'
-METHODS = ('model', 'gaussian', 'linear', 'nearest')
+BASELINES = ('gaussian', 'linear', 'nearest')
 
 CHECK = flags.DEFINE_bool('check', False, 'Compare only.')
 
 
 def table() -> str:
-  """One row a run and method: NRE with interval, for IR and Raman."""
-  lines = [
-    '| run | method | IR NRE [95 %] | Raman NRE [95 %] | regime, split | seeds | wall time |',
-    '|---|---|---|---|---|---|---|',
+  """One row a run, then one a baseline and split: NRE with interval, for IR and Raman."""
+  head = [
+    '| method | IR NRE [95 %] | Raman NRE [95 %] | regime, split | seeds | wall time |',
+    '|---|---|---|---|---|---|',
   ]
-  for path in sorted(REPORTS.glob('*/report.json')):
-    report = json.loads(path.read_text())
-    link = f'[{path.parent.name}]({path.relative_to(ROOT)})'
-    for method in METHODS:
-      cells = [_cell(report['results'][kind], method) for kind in ('ir', 'raman')]
-      what = f'{report["parameters"]:,} parameters' if method == 'model' else method
-      split = f'{report["split"]["regime"]}, `{report["split"]["hash"]}`'
-      minutes = f'{report["wall_s"] / 60:.0f} min' if method == 'model' else ''
-      row = [link, what, *cells, split, '1', minutes]
-      lines.append('| ' + ' | '.join(row) + ' |')
-  return '\n'.join(lines)
+  reports = {path: json.loads(path.read_text()) for path in sorted(REPORTS.glob('*/report.json'))}
+  runs = [_run(path, report) for path, report in reports.items()]
+  baselines = [_row(name, report, name, '') for report in reports.values() for name in BASELINES]
+  return '\n'.join([*head, *runs, *dict.fromkeys(baselines)])
+
+
+def _run(path: pathlib.Path, report: dict) -> str:
+  link = f'[{path.parent.name}]({path.relative_to(ROOT)}), {report["parameters"]:,} parameters'
+  return _row(link, report, 'model', f'{report["wall_s"] / 60:.0f} min')
+
+
+def _row(label: str, report: dict, method: str, time: str) -> str:
+  cells = [_cell(report['results'][kind], method) for kind in ('ir', 'raman')]
+  split = f'{report["split"]["regime"]}, `{report["split"]["hash"]}`'
+  return '| ' + ' | '.join([label, *cells, split, '1', time]) + ' |'
 
 
 def _cell(result: dict, method: str) -> str:

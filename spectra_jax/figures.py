@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 BLACK, ORANGE, BLUE, GREEN = '#000000', '#E69F00', '#0072B2', '#009E73'
 VERMILION, SKY, GREY = '#D55E00', '#56B4E9', '#BBBBBB'
@@ -70,6 +71,9 @@ def learning_curve(
   for (label, level), (colour, _) in zip(levels.items(), styles, strict=False):
     ax.axhline(level, color=colour, ls='--', lw=1.2, label=label)
   ax.set_yscale('log')
+  ax.yaxis.set_major_formatter('{x:g}')
+  ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+  ax.yaxis.set_minor_formatter(NullFormatter())
   ax.set_xlabel('Training step', fontsize=12)
   ax.set_ylabel(ylabel, fontsize=12)
   ax.legend(frameon=False, fontsize=11)
