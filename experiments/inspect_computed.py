@@ -6,7 +6,6 @@ The last line of stdout is one JSON object: molecules, centrosymmetric, fsum_max
 exclusion_max_leak (both relative), and more. Five seconds on one core, without the [compute] extra.
 """
 
-import csv
 import json
 import pathlib
 
@@ -18,15 +17,6 @@ from spectra_jax.datasets import computed
 PATH = flags.DEFINE_string('path', '', 'line-list file; the shipped one when empty')
 OUTPUT = flags.DEFINE_string('output', None, 'file that gets the JSON object as well')
 CARD = flags.DEFINE_string('card', None, 'data card whose generated tables are written anew')
-MARKS = '<!-- generated: begin -->\n', '<!-- generated: end -->\n'
-
-
-def rewrite_card(card: pathlib.Path, facts, refused: pathlib.Path) -> None:
-  """Replaces what stands between the two marks of a data card."""
-  reasons = [row['reason'] for row in csv.DictReader(refused.open())]
-  text = card.read_text()
-  head, tail = text.split(MARKS[0])[0], text.split(MARKS[1])[1]
-  card.write_text(f'{head}{MARKS[0]}\n{summary.card(facts, reasons)}\n\n{MARKS[1]}{tail}')
 
 
 def main(_):
@@ -35,7 +25,7 @@ def main(_):
     print(f'{key:26} {value}')
   if CARD.value:
     path = pathlib.Path(PATH.value) if PATH.value else computed.SHIPPED
-    rewrite_card(pathlib.Path(CARD.value), facts, path.with_name('refused.csv'))
+    summary.rewrite_card(pathlib.Path(CARD.value), facts, path.with_name('refused.csv'))
   line = json.dumps(facts)
   if OUTPUT.value:
     pathlib.Path(OUTPUT.value).write_text(line + '\n')

@@ -7,7 +7,6 @@ import pathlib
 import numpy as np
 import pytest
 
-from experiments import inspect_computed
 from spectra_jax.data import summary
 from spectra_jax.datasets import computed
 
@@ -77,10 +76,10 @@ def test_the_data_card_is_that_of_the_file(facts):
 
 def test_the_card_is_rewritten_between_its_marks(facts, tmp_path):
   card, refused = tmp_path / 'README.md', tmp_path / 'refused.csv'
-  card.write_text('head\n{}outdated\n{}tail\n'.format(*inspect_computed.MARKS))
+  card.write_text('head\n{}outdated\n{}tail\n'.format(*summary.MARKS))
   refused.write_text('smiles,reason\nX,SCF failed: y\nZ,SCF failed: w\n')
   for _ in range(2):  # the second time changes nothing
-    inspect_computed.rewrite_card(card, facts, refused)
+    summary.rewrite_card(card, facts, refused)
     text = card.read_text()
     assert text.startswith('head\n')
     assert text.endswith('tail\n')

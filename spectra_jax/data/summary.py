@@ -1,6 +1,8 @@
 """What is in the shipped line lists, and how well they keep their laws. Numpy only."""
 
 import collections
+import csv
+import pathlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,6 +10,8 @@ import numpy as np
 
 from spectra_jax.data import polar_tensors
 from spectra_jax.datasets.computed import Lines
+
+MARKS = '<!-- generated: begin -->\n', '<!-- generated: end -->\n'  # of the data card
 
 
 def fsum_residuals(lines: Lines) -> np.ndarray:
@@ -109,3 +113,11 @@ def card(facts: dict[str, Any], refused: Sequence[str]) -> str:
 def _table(left: str, right: str, rows: dict[str, Any]) -> str:
   lines = [f'| {left} | {right} |', '|---|---|', *(f'| {k} | {v} |' for k, v in rows.items())]
   return '\n'.join(lines)
+
+
+def rewrite_card(path: pathlib.Path, facts: dict[str, Any], refused: pathlib.Path) -> None:
+  """Replaces what stands between the two marks of a data card."""
+  reasons = [row['reason'] for row in csv.DictReader(refused.open())]
+  text = path.read_text()
+  head, tail = text.split(MARKS[0])[0], text.split(MARKS[1])[1]
+  path.write_text(f'{head}{MARKS[0]}\n{card(facts, reasons)}\n\n{MARKS[1]}{tail}')
