@@ -56,6 +56,7 @@ def get_config() -> ConfigDict:
   c.backbone.linoss.discretisation = 'damped'  # damped (D-LinOSS), imex, im
   c.backbone.linoss.bidirectional = True  # each block also runs from high to low wavenumbers
   c.backbone.linoss.dropout = 0.0  # rate; whole channels
+  c.backbone.linoss.normalisation = 'rms'  # or layer
   c.backbone.linoss.r_min = 0.9  # ring initialisation: |lambda| in [r_min, r_max]
   c.backbone.linoss.r_max = 1.0  # no more than 1: poles inside the unit circle
   c.backbone.linoss.theta_max = 3.141592653589793  # ring initialisation: angle in [0, theta_max]

@@ -6,6 +6,7 @@ conjugate to the wavenumber (period 2 pi dnu / theta in cm^-1, dnu the token spa
 vibrational frequency, and a filter along the axis says nothing of physical causality.
 """
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -13,8 +14,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from spectra_jax.dropout import ExampleDropout
-from spectra_jax.scan import oscillator_ssm
+from spectra_jax import blocks
+from spectra_jax.scan import advance_oscillators
 
 
 class Scheme(NamedTuple):
@@ -162,9 +163,13 @@ class Oscillators(nn.Module):
   algorithm: str
   reverse: bool
 
-  @nn.compact
   def __call__(self, u_BxLxD: jax.Array) -> jax.Array:
-    width, scheme = u_BxLxD.shape[-1], _scheme(self.discretisation)
+    return self.advance(None, u_BxLxD)[1]
+
+  @nn.compact
+  def advance(self, state: blocks.State, u_BxTxD: jax.Array) -> tuple[blocks.State, jax.Array]:
+    """The next T tokens; the contract of `spectra_jax.blocks`."""
+    width, scheme = u_BxTxD.shape[-1], _scheme(self.discretisation)
     ring = (scheme, self.r_min, self.r_max, self.theta_max)
     dynamics = self.param('dynamics', _ring, self.state, *ring)
     b_QxD = self.param('B', _uniform(width), (2 * self.state, width))
@@ -173,77 +178,35 @@ class Oscillators(nn.Module):
     G_P = dynamics['G'] if scheme.damped else jnp.zeros_like(dynamics['A'])
     g_P, c_P, e_P, f_P = _coefficients(scheme, dynamics['A'], G_P, dynamics['steps'])
     b_QxD = jnp.tile(f_P, 2)[:, None] * b_QxD
-    arrays = (g_P, c_P, b_QxD, c_out_DxQ, d_D, u_BxLxD)
-    return oscillator_ssm(*arrays, e_P=e_P, algorithm=self.algorithm, reverse=self.reverse)
+    arrays = (g_P, c_P, b_QxD, c_out_DxQ, d_D, u_BxTxD)
+    options = {'e_P': e_P, 'algorithm': self.algorithm, 'reverse': self.reverse}
+    return advance_oscillators(state, *arrays, **options)
 
 
-class Block(nn.Module):
-  """x + dropout(GLU(dropout(GELU(SSM(RMSNorm(x)))))); the directions of the SSM are summed."""
+class Backbone(blocks.Recurrent):
+  """Stack of LinOSS blocks, x_BxLxD -> x_BxLxD with every width equal to D.
 
-  oscillators: dict
-  bidirectional: bool
-  dropout: float
+  The coefficients of the filter pass through float64 on a CPU or GPU, so that a layer has no
+  forward mode.
 
-  @nn.compact
-  def __call__(self, x_BxLxD: jax.Array, train: bool) -> jax.Array:
-    dtype = x_BxLxD.dtype
-    u_BxLxD = nn.RMSNorm(dtype=dtype, name='norm')(x_BxLxD)
-    y_BxLxD = Oscillators(**self.oscillators, reverse=False, name='forward')(u_BxLxD)
-    if self.bidirectional:
-      y_BxLxD += Oscillators(**self.oscillators, reverse=True, name='backward')(u_BxLxD)
-    y_BxLxD = ExampleDropout(self.dropout, name='dropout_state')(nn.gelu(y_BxLxD), train)
-    value_and_gate = nn.Dense(2 * x_BxLxD.shape[-1], dtype=dtype, name='glu')(y_BxLxD)
-    value_BxLxD, gate_BxLxD = jnp.split(value_and_gate, 2, axis=-1)
-    y_BxLxD = value_BxLxD * nn.sigmoid(gate_BxLxD)
-    return x_BxLxD + ExampleDropout(self.dropout, name='dropout_glu')(y_BxLxD, train)
-
-
-class Backbone(nn.Module):
-  """Stack of pre-norm LinOSS blocks, x_BxLxD -> x_BxLxD with every width equal to D.
-
-  Nothing here depends on the index of a token: the layer is invariant to shifts along the axis, and
-  the tokeniser fixes what one token is in cm^-1. Masked tokens are filtered like any other; that a
-  token is hidden reaches the layer only as what the tokeniser put into x. There is no norm after
-  the last block, so amplitudes pass through. Activations have the dtype of x (bfloat16 allowed);
-  the filter and its parameters are float32; its coefficients pass through float64 on a CPU or GPU,
-  so that a layer has no forward mode.
-
-  Attributes:
-    blocks: number of blocks.
+  Attributes (others: `spectra_jax.blocks.Recurrent`):
     state: P, oscillators in one direction of one block (2P real channels).
     discretisation: 'damped' (D-LinOSS), 'imex' (undamped, |lambda| = 1) or 'im' (undamped,
       dissipative: |lambda| = cos theta).
-    bidirectional: a second set of oscillators runs from the last token to the first.
-    dropout: rate of the two dropouts of a block, dimensionless.
     r_min, r_max: initial range of |lambda| per token, dimensionless; no effect on 'imex'.
     theta_max: initial angles are U[0, theta_max], radians per token; no effect on 'im', where
       |lambda| sets the angle.
     algorithm: of `spectra_jax.scan.oscillator_ssm`.
   """
 
-  blocks: int = 2
   state: int = 64
   discretisation: str = 'damped'
-  bidirectional: bool = True
-  dropout: float = 0.0
   r_min: float = 0.9
   r_max: float = 1.0
   theta_max: float = 3.141592653589793
   algorithm: str = 'auto'
 
-  @nn.compact
-  def __call__(
-    self, x_BxLxD: jax.Array, nu_L: jax.Array, mask_BxL: jax.Array, train: bool
-  ) -> jax.Array:
-    """[B, L, D] -> [B, L, D]; nu_L [cm^-1] and mask_BxL (True = visible) are not used.
-
-    Raises:
-      ValueError: discretisation or algorithm is unknown, or dropout runs without per-example keys.
-    """
-    del nu_L, mask_BxL
+  @nn.nowrap
+  def layer(self) -> Callable[..., Oscillators]:
     names = ('state', 'discretisation', 'r_min', 'r_max', 'theta_max', 'algorithm')
-    oscillators = {name: getattr(self, name) for name in names}
-    for i in range(self.blocks):
-      block = Block(oscillators, self.bidirectional, self.dropout, name=f'block_{i}')
-      x_BxLxD = block(x_BxLxD, train)
-    return x_BxLxD
+    return functools.partial(Oscillators, **{name: getattr(self, name) for name in names})

@@ -1,0 +1,147 @@
+"""The residual frame of recurrent backbones, and their three ways to run.
+
+  whole sequence  `backbone(x_BxLxD, nu_L, mask_BxL, train)`, in parallel along L, both directions.
+  chunk by chunk  `backbone.extend(state, x_BxTxD) -> (state, y_BxTxD)`, any T, one direction.
+  token by token  `backbone.step(state, x_BxD) -> (state, y_BxD)`, O(1) state.
+
+A state is a pytree that `rest` makes and nobody else looks into. A new recurrence is a linen module
+`layer` with `reverse` among its fields and one compact method,
+
+  advance(state, u_BxTxD) -> (state, y_BxTxD),
+
+that goes on from `state` (None = at rest) along T, from the last token to the first if `reverse`.
+At rest a state is zero.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from spectra_jax.dropout import ExampleDropout
+
+State = Any
+NORMS = {'rms': nn.RMSNorm, 'layer': nn.LayerNorm}
+
+
+def normalise(kind: str, dtype: jnp.dtype, name: str) -> nn.Module:
+  """RMSNorm or LayerNorm over the channels, statistics in float32.
+
+  Raises:
+    ValueError: another kind.
+  """
+  if kind not in NORMS:
+    raise ValueError(
+      f'unknown norm {kind!r}: expected one of {", ".join(NORMS)}; set `normalisation` to one'
+    )
+  return NORMS[kind](dtype=dtype, name=name)
+
+
+def glu(both_BxLx2D: jax.Array) -> jax.Array:
+  """value * sigmoid(gate) of [value, gate], so that one matmul makes both: [.., 2D] -> [.., D]."""
+  value_BxLxD, gate_BxLxD = jnp.split(both_BxLx2D, 2, axis=-1)
+  return value_BxLxD * nn.sigmoid(gate_BxLxD)
+
+
+class Block(nn.Module):
+  """x + dropout(GLU(dropout(GELU(layer(norm(x)))))); the directions of the layer are summed.
+
+  Attributes:
+    layer: (reverse=, name=) -> the module of one direction.
+    bidirectional: a second one runs from the last token to the first.
+    dropout: rate of both dropouts, dimensionless.
+    normalisation: 'rms' or 'layer'.
+  """
+
+  layer: Callable[..., nn.Module]
+  bidirectional: bool
+  dropout: float
+  normalisation: str
+
+  @nn.compact
+  def advance(self, state: State, x_BxTxD: jax.Array, train: bool) -> tuple[State, jax.Array]:
+    """The next T tokens from `state`, [B, T, D] -> [B, T, D]; None starts at rest."""
+    u_BxTxD = normalise(self.normalisation, x_BxTxD.dtype, 'norm')(x_BxTxD)
+    state, y_BxTxD = self.layer(reverse=False, name='forward').advance(state, u_BxTxD)
+    if self.bidirectional:
+      y_BxTxD += self.layer(reverse=True, name='backward').advance(None, u_BxTxD)[1]
+    y_BxTxD = ExampleDropout(self.dropout, name='dropout_state')(nn.gelu(y_BxTxD), train)
+    width, dtype = x_BxTxD.shape[-1], x_BxTxD.dtype
+    y_BxTxD = glu(nn.Dense(2 * width, dtype=dtype, name='glu')(y_BxTxD))
+    return state, x_BxTxD + ExampleDropout(self.dropout, name='dropout_glu')(y_BxTxD, train)
+
+
+class Recurrent(nn.Module):
+  """Stack of blocks around one kind of recurrence, x_BxLxD -> x_BxLxD; a subclass gives `layer`.
+
+  Nothing here depends on the index of a token: shifting the tokens shifts the output, and the
+  tokeniser fixes what one token is in cm^-1. Masked tokens are filtered like any other; that a
+  token is hidden reaches the layer only as what the tokeniser put into x. There is no norm after
+  the last block, so amplitudes pass through. Activations have the dtype of x (bfloat16 allowed);
+  recurrences and all parameters are float32.
+
+  Attributes:
+    blocks: number of blocks.
+    bidirectional: each block also runs from the last token to the first; such a stack cannot
+      stream.
+    dropout: rate of the two dropouts of a block, dimensionless.
+    normalisation: 'rms' or 'layer', before each layer.
+  """
+
+  blocks: int = 2
+  bidirectional: bool = True
+  dropout: float = 0.0
+  normalisation: str = 'rms'
+
+  @nn.nowrap
+  def layer(self) -> Callable[..., nn.Module]:
+    """(reverse=, name=) -> the module of one direction of one block."""
+    raise NotImplementedError
+
+  def __call__(
+    self, x_BxLxD: jax.Array, nu_L: jax.Array, mask_BxL: jax.Array, train: bool
+  ) -> jax.Array:
+    """[B, L, D] -> [B, L, D]; nu_L [cm^-1] and mask_BxL (True = visible) are not used.
+
+    Raises:
+      ValueError: an option is unknown or out of range, or dropout runs without per-example keys.
+    """
+    del nu_L, mask_BxL
+    return self._advance(None, x_BxLxD, train)[1]
+
+  def extend(self, state: State, x_BxTxD: jax.Array) -> tuple[State, jax.Array]:
+    """The next T tokens of B spectra, [B, T, D] -> [B, T, D], without dropout.
+
+    Raises:
+      ValueError: the stack runs in both directions.
+    """
+    if self.bidirectional:
+      raise ValueError(
+        f'{type(self).__module__.split(".")[-1]} has bidirectional = True and needs the whole '
+        'spectrum before its first output, so that it cannot stream; train it with '
+        'bidirectional = False'
+      )
+    return self._advance(state, x_BxTxD, False)
+
+  def step(self, state: State, x_BxD: jax.Array) -> tuple[State, jax.Array]:
+    """The next token of B spectra, [B, D] -> [B, D]; see `extend`."""
+    state, y_Bx1xD = self.extend(state, x_BxD[:, None])
+    return state, y_Bx1xD[:, 0]
+
+  @nn.nowrap
+  def rest(self, variables: Any, x_BxTxD: jax.Array) -> State:
+    """The state before the first token: zeros, for the batch, width and dtype of `x_BxTxD`."""
+    run = lambda v, x: self.apply(v, None, x[:, :1], method='extend')[0]
+    shapes = jax.eval_shape(run, variables, x_BxTxD)
+    return jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), shapes)
+
+  @nn.compact
+  def _advance(self, states, x_BxTxD, train):
+    states, after = states or [None] * self.blocks, []
+    for i, state in enumerate(states):
+      parts = (self.layer(), self.bidirectional, self.dropout, self.normalisation)
+      state, x_BxTxD = Block(*parts, name=f'block_{i}').advance(state, x_BxTxD, train)
+      after.append(state)
+    return after, x_BxTxD
