@@ -53,14 +53,40 @@ def get_config() -> ConfigDict:
   c.backbone.linoss = ConfigDict()
   c.backbone.linoss.blocks = 2  # residual blocks
   c.backbone.linoss.state = 64  # P: oscillators a direction
-  c.backbone.linoss.discretisation = 'damped'  # damped (D-LinOSS), imex, im
+  c.backbone.linoss.discretisation = 'imex'  # im, imex, imex2, imex3, ex
+  c.backbone.linoss.damped = True  # imex with damping is D-LinOSS; without, G = 0 (ex needs it)
+  c.backbone.linoss.region = 'oscillatory'  # complex poles, or stable: all with |lambda| <= 1
+  c.backbone.linoss.initialisation = 'ring'  # of poles (next three), or uniform: A, G ~ U[0, 1]
   c.backbone.linoss.bidirectional = True  # each block also runs from high to low wavenumbers
   c.backbone.linoss.dropout = 0.0  # rate; whole channels
   c.backbone.linoss.normalisation = 'rms'  # or layer
   c.backbone.linoss.r_min = 0.9  # ring initialisation: |lambda| in [r_min, r_max]
   c.backbone.linoss.r_max = 1.0  # no more than 1: poles inside the unit circle
   c.backbone.linoss.theta_max = 3.141592653589793  # ring initialisation: angle in [0, theta_max]
+  c.backbone.linoss.input_norm = False  # inputs scaled to unit variance of each oscillator
+  c.backbone.linoss.heads = 1  # groups of channels and oscillators that do not see each other
   c.backbone.linoss.algorithm = 'auto'  # auto, fused, associative, sequential
+  c.backbone.s5 = ConfigDict()
+  c.backbone.s5.blocks = 2  # residual blocks
+  c.backbone.s5.state = 64  # P: complex states a direction, one of each conjugate pair
+  c.backbone.s5.init_blocks = 8  # equal HiPPO blocks of the initial states; divides state
+  c.backbone.s5.discretisation = 'zoh'  # or bilinear
+  c.backbone.s5.bidirectional = True  # each block also runs from high to low wavenumbers
+  c.backbone.s5.dropout = 0.0  # rate; whole channels
+  c.backbone.s5.normalisation = 'rms'  # or layer
+  c.backbone.s5.dt_min = 0.001  # initial steps are log-uniform in [dt_min, dt_max], dimensionless
+  c.backbone.s5.dt_max = 0.1  # a state forgets in 2 / step tokens
+  c.backbone.s5.algorithm = 'auto'  # auto, fused, associative, sequential
+  c.backbone.conv = ConfigDict()
+  c.backbone.conv.blocks = 2  # residual blocks
+  c.backbone.conv.kernel_cm = 126.0  # width of an undilated kernel [cm^-1]
+  c.backbone.conv.dilations = (1,)  # token distances between taps, cycled over the blocks
+  c.backbone.conv.depthwise = False  # taps for each channel alone; else dense over channels
+  c.backbone.conv.bidirectional = True  # centred kernels; else they look back only
+  c.backbone.conv.dropout = 0.0  # rate; whole channels
+  c.backbone.conv.normalisation = 'rms'  # or layer
+  c.backbone.conv.forward = 'auto'  # auto, lax, shifted, im2col (dense only)
+  c.backbone.conv.gradient = 'auto'  # of both gradients: auto, lax, shifted, im2col (dense only)
 
   c.loss = ConfigDict()
   c.loss.weights = ConfigDict()  # label -> term -> weight
