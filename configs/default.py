@@ -66,6 +66,8 @@ def get_config() -> ConfigDict:
   c.backbone.linoss.input_norm = False  # inputs scaled to unit variance of each oscillator
   c.backbone.linoss.heads = 1  # groups of channels and oscillators that do not see each other
   c.backbone.linoss.algorithm = 'auto'  # auto, fused, associative, sequential
+  c.backbone.interferogram = ConfigDict(c.backbone.linoss.to_dict())  # linoss on retardations:
+  c.backbone.interferogram.bidirectional = False  # or also from long to short retardations
   c.backbone.s5 = ConfigDict()
   c.backbone.s5.blocks = 2  # residual blocks
   c.backbone.s5.state = 64  # P: complex states a direction, one of each conjugate pair
@@ -87,6 +89,24 @@ def get_config() -> ConfigDict:
   c.backbone.conv.normalisation = 'rms'  # or layer
   c.backbone.conv.forward = 'auto'  # auto, lax, shifted, im2col (dense only)
   c.backbone.conv.gradient = 'auto'  # of both gradients: auto, lax, shifted, im2col (dense only)
+  c.backbone.s4d = ConfigDict()
+  c.backbone.s4d.blocks = 2  # residual blocks
+  c.backbone.s4d.bidirectional = True  # each block also runs from high to low wavenumbers
+  c.backbone.s4d.dropout = 0.0  # rate; whole channels
+  c.backbone.s4d.normalisation = 'rms'  # or layer
+  c.backbone.s4d.state = 64  # N: twice the pairs of poles of a channel
+  c.backbone.s4d.initialisation = 'lin'  # lin (S4D-Lin), inv (S4D-Inv), legs
+  c.backbone.s4d.discretisation = 'zoh'  # or bilinear
+  c.backbone.s4d.dt_min = 0.001  # initial steps are log-uniform from here [tokens]
+  c.backbone.s4d.dt_max = 0.1  # to here [tokens]
+  c.backbone.s4 = ConfigDict()
+  c.backbone.s4.blocks = 2  # residual blocks
+  c.backbone.s4.bidirectional = True  # each block also runs from high to low wavenumbers
+  c.backbone.s4.dropout = 0.0  # rate; whole channels
+  c.backbone.s4.normalisation = 'rms'  # or layer
+  c.backbone.s4.state = 64  # N: twice the pairs of poles of a channel
+  c.backbone.s4.dt_min = 0.001  # initial steps are log-uniform from here [tokens]
+  c.backbone.s4.dt_max = 0.1  # to here [tokens]
 
   c.loss = ConfigDict()
   c.loss.weights = ConfigDict()  # label -> term -> weight
