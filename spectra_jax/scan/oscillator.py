@@ -25,13 +25,18 @@ cancellation. Its adjoint is itself in reverse: dL/dg = -s sum mu_n zeta_{n-1}, 
 x_{n-1}. All but `associative` run this form, and a state is its (zeta, x).
 """
 
+import numbers
+
 import jax
 import jax.numpy as jnp
 from jax import lax
 
 from spectra_jax.scan.associative import associative
+from spectra_jax.scan.doubling import chunked
+from spectra_jax.scan.fft import fft
 from spectra_jax.scan.filters import filter_step, flip, rest
 from spectra_jax.scan.fused import fused
+from spectra_jax.scan.pallas import pallas
 
 State = tuple[jax.Array, jax.Array]
 
@@ -64,10 +69,15 @@ def advance_oscillators(
     associative  the published parallel scan over 2x2 elements, O(log L) deep, complex inputs.
     fused        chunks of L, each b-matmul -> filter -> c_out-matmul; the gradient recomputes the
                  states of a chunk, so memory is O(B D L) and not O(B P L).
-    auto         fused where the default backend is the CPU, associative elsewhere.
+    chunked      chunks of L side by side, each a batched matmul with the impulse response; for
+                 accelerators.
+    fft          one convolution of the whole sequence with the impulse response, by real FFTs.
+    pallas       a kernel that steps through segments of L, compiled for a GPU, interpreted
+                 (slowly) on a CPU.
+    auto         the one that `choose` names for the default backend.
 
-  All can be differentiated in reverse mode as often as needed; `fused` has no forward mode, on
-  which `jax.jvp` raises a TypeError.
+  All can be differentiated in reverse mode as often as needed, except `pallas`, once. `fused` and
+  `pallas` have no forward mode, on which `jax.jvp` raises a TypeError.
 
   Args:
     state: (zeta_BxQ, x_BxQ) after the token before these, from an earlier call; None is at rest.
@@ -81,19 +91,22 @@ def advance_oscillators(
       g and c.
     algorithm: one of the above.
     reverse: run from the last token to the first.
-    chunk: tokens in one chunk of `fused`; None takes clip(2048 / B, 16, 512).
+    chunk: tokens in one chunk of `fused`, `chunked` or `pallas`, at least 1, any L; None takes
+      clip(2048 / B, 16, 512) for `fused` and a power of two near sqrt(L), 16 to 128, for the
+      others.
 
   Returns:
     the state after the last token (the first if `reverse`), and y_BxLxD in the dtype of u.
 
   Raises:
-    ValueError: the algorithm is unknown.
+    ValueError: the algorithm is unknown, the chunk is not a positive integer, or there is no token.
   """
   if algorithm not in _ALGORITHMS:
     raise ValueError(
       f'unknown scan algorithm {algorithm!r}: expected one of {sorted(_ALGORITHMS)}; '
       'set `algorithm` to one of them'
     )
+  _check_sizes(u_BxLxD.shape[1], chunk)
   dtype = jnp.promote_types(u_BxLxD.dtype, jnp.float32)
   if e_P is None:
     e_P = (4 - c_P) - 2 * g_P  # 4 - c is exact for c in [2, 8]
@@ -102,8 +115,43 @@ def advance_oscillators(
   return state, y_BxLxD.astype(u_BxLxD.dtype)
 
 
-def _auto(*args):
-  return (fused if jax.default_backend() == 'cpu' else associative)(*args)
+def choose(backend: str, batch: int, length: int, channels: int, dtype: jnp.dtype) -> str:
+  """The algorithm of 'auto'. From the first row that fits:
+
+    one token, L = 1              sequential   nothing to do in parallel (streaming)
+    float64                       fused        for checks: each step as it is written
+    backend 'cpu'                 fused        fastest measured, smallest memory
+    any other                     chunked      matmuls, O(log L) steps; not measured on any
+
+  Args:
+    backend: of `jax.default_backend`.
+    batch, length, channels: B, L and Q = 2P; the rule does not depend on B and Q.
+    dtype: that the filter runs in.
+  """
+  del batch, channels
+  if length == 1:
+    return 'sequential'
+  return 'fused' if backend == 'cpu' or dtype == jnp.float64 else 'chunked'
+
+
+def _auto(state, *arrays_and_options):
+  *_, b_QxD, _, _, u_BxLxD, _, _ = arrays_and_options
+  sizes = (*u_BxLxD.shape[:2], b_QxD.shape[0])
+  name = choose(jax.default_backend(), *sizes, u_BxLxD.dtype)
+  return _ALGORITHMS[name](state, *arrays_and_options)
+
+
+def _check_sizes(length, chunk):
+  integer = isinstance(chunk, numbers.Integral) and not isinstance(chunk, bool)
+  if chunk is not None and not (integer and chunk >= 1):
+    raise ValueError(
+      f'chunk is {chunk!r}: expected an integer of at least 1, tokens in one chunk; set `chunk` to '
+      'one, or to None for the default'
+    )
+  if length == 0:
+    raise ValueError(
+      'u_BxLxD has length 0: expected at least one token; leave the call out, the state stays'
+    )
 
 
 def _sequential(state, g_P, c_P, e_P, b_QxD, c_out_DxQ, d_D, u_BxLxD, reverse, chunk):
@@ -120,4 +168,7 @@ _ALGORITHMS = {
   'sequential': _sequential,
   'associative': associative,
   'fused': fused,
+  'chunked': chunked,
+  'fft': fft,
+  'pallas': pallas,
 }
