@@ -5,6 +5,7 @@ import functools
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.custom_derivatives import SymbolicZero
 
 from spectra_jax.scan.filters import filter_step, flip, rest
 
@@ -62,55 +63,101 @@ def _chunked_forward(tokens, reverse, state, dynamics, b_QxD, c_out_DxQ, d_D, u_
   return outputs, (dynamics, b_QxD, c_out_DxQ, d_D, u_BxLxD, states)
 
 
-def _adjoint_step(s_Q, g_Q, k_Q):
-  """The transposed filter: (cotangents of zeta and x, sums), one token back; emits mu.
+def _chunked_forward_rule(tokens, reverse, *primals):
+  """Unwraps what `symbolic_zeros` wraps."""
+  is_primal = lambda node: hasattr(node, 'perturbed')
+  values = jax.tree.map(lambda primal: primal.value, primals, is_leaf=is_primal)
+  return _chunked_forward(tokens, reverse, *values)
 
-  mu_n = dL/dzeta_n by all paths. It equals the filter run the other way, and in this form it can
-  start from the cotangent of a last state.
+
+def _adjoint_from_rest(s_Q, g_Q, k_Q):
+  """Adjoint of outputs alone: the same filter run the other way, whose x is mu = dL/dzeta.
+
+  (step, finish): `step` emits mu; its carry is the filter's state and the sums over tokens of mu
+  times the state before its token. `finish` takes the last state and returns mu of the first token
+  and the cotangents of the (zeta, x) before it.
   """
+  filtered = filter_step(s_Q, g_Q, k_Q)
 
   def step(carry, per_token):
-    to_zeta, to_x, mu_zeta, mu_x = carry
-    dx_BxQ, zeta_BxQ, x_BxQ = per_token  # zeta, x before this token
+    state, (mu_zeta, mu_x) = carry
+    dx_BxQ, zeta_BxQ, x_BxQ = per_token  # after this token: what mu of the token behind it met
+    sums = (mu_zeta + state[1] * zeta_BxQ, mu_x + state[1] * x_BxQ)
+    state, mu_BxQ = filtered(state, dx_BxQ)
+    return (state, sums), mu_BxQ
+
+  def finish(state):
+    zeta, mu = state
+    to_x = zeta - g_Q * zeta + g_Q * mu
+    return mu, (s_Q * (mu - g_Q * mu), s_Q * (to_x - k_Q * mu))
+
+  return step, finish
+
+
+def _adjoint_from_end(s_Q, g_Q, k_Q):
+  """The same from cotangents of the end state, which no state of the filter need correspond to."""
+
+  def step(carry, per_token):
+    ((to_zeta, to_x), mu_BxQ), (mu_zeta, mu_x) = carry
+    dx_BxQ, zeta_BxQ, x_BxQ = per_token
+    sums = (mu_zeta + mu_BxQ * zeta_BxQ, mu_x + mu_BxQ * x_BxQ)
     to_x = to_x + dx_BxQ
     mu_BxQ = to_zeta + to_x
-    sums = (mu_zeta + mu_BxQ * zeta_BxQ, mu_x + mu_BxQ * x_BxQ)
-    return (s_Q * (mu_BxQ - g_Q * mu_BxQ), s_Q * (to_x - k_Q * mu_BxQ), *sums), mu_BxQ
+    before = (s_Q * (mu_BxQ - g_Q * mu_BxQ), s_Q * (to_x - k_Q * mu_BxQ))
+    return ((before, mu_BxQ), sums), mu_BxQ
 
-  return step
+  def finish(state):
+    before, mu_BxQ = state
+    return mu_BxQ, before
+
+  return step, finish
+
+
+def _instantiate(cotangent, like):
+  return jnp.zeros_like(like) if isinstance(cotangent, SymbolicZero) else cotangent
 
 
 def _chunked_backward(tokens, reverse, residuals, cotangents):
   dynamics, b_QxD, c_out_DxQ, d_D, u_BxLxD, states = residuals
-  (to_zeta, to_x), dy_BxLxD = cotangents
+  to_end, dy_BxLxD = cotangents
   batch, length, _ = u_BxLxD.shape
-  step, adjoint_step = filter_step(*dynamics), _adjoint_step(*dynamics)
+  zero = rest(batch, b_QxD.shape[0], u_BxLxD.dtype)
+  if all(isinstance(a, SymbolicZero) for a in to_end):  # nobody used the end state
+    (adjoint_step, finish), adjoint = _adjoint_from_rest(*dynamics), zero
+  else:
+    to_end = tuple(map(_instantiate, to_end, zero))
+    (adjoint_step, finish), adjoint = _adjoint_from_end(*dynamics), (to_end, zero[0])
+  dy_BxLxD = _instantiate(dy_BxLxD, u_BxLxD)
+  step = filter_step(*dynamics)
 
   def states_step(state, w_BxQ):
-    after, x_BxQ = step(state, w_BxQ)
-    return after, (*state, x_BxQ)
+    state, _ = step(state, w_BxQ)
+    return state, state
 
   def one_chunk(carry, chunk):
-    adjoint, db_QxD, dc_out_DxQ, dd_D, du_BxLxD = carry
+    adjoint, db_DxQ, dc_out_DxQ, dd_D, du_BxLxD = carry
     i, state = chunk
     u_RxD, dy_RxD = _cut(u_BxLxD, i, tokens), _cut(dy_BxLxD, i, tokens)
     w_TxBxQ = (u_RxD @ b_QxD.T).reshape(tokens, batch, -1)
     dx_TxBxQ = (dy_RxD @ c_out_DxQ).reshape(tokens, batch, -1)
-    _, (*before, x_TxBxQ) = lax.scan(states_step, state, w_TxBxQ, reverse=reverse)
-    adjoint, mu_TxBxQ = lax.scan(adjoint_step, adjoint, (dx_TxBxQ, *before), reverse=not reverse)
+    _, (zeta_TxBxQ, x_TxBxQ) = lax.scan(states_step, state, w_TxBxQ, reverse=reverse)
+    per_token = (dx_TxBxQ, zeta_TxBxQ, x_TxBxQ)
+    adjoint, mu_TxBxQ = lax.scan(adjoint_step, adjoint, per_token, reverse=not reverse)
     mu_RxQ, x_RxQ = (a.reshape(tokens * batch, -1) for a in (mu_TxBxQ, x_TxBxQ))
     du_BxLxD = _paste(du_BxLxD, mu_RxQ @ b_QxD + d_D * dy_RxD, i, tokens)
-    dd_D = dd_D + jnp.sum(u_RxD * dy_RxD, axis=0)
-    return (adjoint, db_QxD + mu_RxQ.T @ u_RxD, dc_out_DxQ + dy_RxD.T @ x_RxQ, dd_D, du_BxLxD), None
+    # u.T @ mu and not mu.T @ u: the matmul of fewer rows is the faster one.
+    sums = (db_DxQ + u_RxD.T @ mu_RxQ, dc_out_DxQ + dy_RxD.T @ x_RxQ)
+    return (adjoint, *sums, dd_D + jnp.sum(u_RxD * dy_RxD, axis=0), du_BxLxD), None
 
-  zeros = jax.tree.map(jnp.zeros_like, (b_QxD, c_out_DxQ, d_D, u_BxLxD))
-  start = ((to_zeta, to_x, *rest(batch, b_QxD.shape[0], u_BxLxD.dtype)), *zeros)
+  start = ((adjoint, zero), *map(jnp.zeros_like, (b_QxD.T, c_out_DxQ, d_D, u_BxLxD)))
   chunks = (jnp.arange(length // tokens), states)
-  (adjoint, *gradients), _ = lax.scan(one_chunk, start, chunks, reverse=not reverse)
-  *to_state, mu_zeta_BxQ, mu_x_BxQ = adjoint
+  (adjoint, db_DxQ, *gradients), _ = lax.scan(one_chunk, start, chunks, reverse=not reverse)
+  mu_BxQ, to_start = finish(adjoint[0])
+  first = jax.tree.map(lambda a: a[-1 if reverse else 0], states)
+  pairs = zip(adjoint[1], first, strict=True)
   s_Q, *_ = dynamics
-  ds_dg_dk = (jnp.zeros_like(s_Q), -s_Q * mu_zeta_BxQ.sum(0), -s_Q * mu_x_BxQ.sum(0))
-  return (tuple(to_state), ds_dg_dk, *gradients)
+  dg_dk = (-s_Q * jnp.sum(total + mu_BxQ * state, axis=0) for total, state in pairs)
+  return (to_start, (jnp.zeros_like(s_Q), *dg_dk), db_DxQ.T, *gradients)
 
 
-_chunked.defvjp(_chunked_forward, _chunked_backward)
+_chunked.defvjp(_chunked_forward_rule, _chunked_backward, symbolic_zeros=True)
