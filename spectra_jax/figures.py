@@ -4,16 +4,40 @@ Colours are Okabe and Ito's, distinct to colour-blind readers; line styles diffe
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
 BLACK, ORANGE, BLUE, GREEN = '#000000', '#E69F00', '#0072B2', '#009E73'
-VERMILION, SKY, GREY = '#D55E00', '#56B4E9', '#BBBBBB'
+VERMILION, SKY, PURPLE, GREY = '#D55E00', '#56B4E9', '#CC79A7', '#BBBBBB'
 KIND_NAMES = {'ir': 'IR', 'raman': 'Raman'}
 WAVENUMBER = 'Wavenumber (cm$^{-1}$)'
+LAYER_COLOURS = (BLUE, VERMILION, GREEN, ORANGE, BLACK, SKY, PURPLE)
+LAYER_MARKERS = 'o^sDvP*'
+
+
+class Along(NamedTuple):
+  """How the poles of a layer read that runs along one axis: by two numbers, both in cm^-1."""
+
+  names: tuple[str, str]
+  labels: tuple[str, str]
+  title: str
+
+
+ALONG = {
+  'wavenumber': Along(
+    ('period_along_axis_cm', 'decay_length_along_axis_cm'),
+    ('Period along the axis (cm$^{-1}$)', 'Decay length along the axis (cm$^{-1}$)'),
+    'lengths along the wavenumber axis, not positions or widths of bands',
+  ),
+  'retardation': Along(
+    ('nu0_cm', 'gamma_cm'),
+    (WAVENUMBER, 'Full width at half maximum (cm$^{-1}$)'),
+    'oscillators of the interferogram, read as lines',
+  ),
+}
 
 
 def reconstructions(nu_L: np.ndarray, panels: Sequence[Mapping[str, Any]]) -> Figure:
@@ -77,4 +101,46 @@ def learning_curve(
   ax.set_xlabel('Training step', fontsize=12)
   ax.set_ylabel(ylabel, fontsize=12)
   ax.legend(frameon=False, fontsize=11)
+  return figure
+
+
+def poles_and_gain(layers: Mapping[str, Mapping[str, np.ndarray]], along: str) -> Figure:
+  """Poles of linear layers in cm^-1, and beside them how much each layer amplifies.
+
+  Poles beyond the frame are drawn on it; backward layers are hollow and dashed.
+
+  Args:
+    layers: 'block/direction' -> 'poles' [2, P], the numbers of `ALONG[along]`; 'at_cm' [T], values
+      of the first of them; 'gain_db' [T].
+    along: which axis the layers run along, a key of `ALONG`.
+  """
+  reads, at = ALONG[along], np.concatenate([layer['at_cm'] for layer in layers.values()])
+  low, high = at.min(), at.max()
+  figure = Figure(figsize=(11, 5.4), layout='constrained')
+  left, right = figure.subplots(1, 2)
+  blocks = list(dict.fromkeys(name.rpartition('/')[0] for name in layers))
+  for name, layer in layers.items():
+    block, _, direction = name.rpartition('/')
+    k, forward = blocks.index(block), direction == 'forward'
+    colour, marker = LAYER_COLOURS[k % len(LAYER_COLOURS)], LAYER_MARKERS[k % len(LAYER_MARKERS)]
+    dots = {'marker': marker, 'ms': 5.5, 'mew': 1.1, 'mfc': colour if forward else 'none'}
+    line = {'color': colour, 'ls': '-' if forward else '--', 'lw': 1.6}
+    first_P, second_P = layer['poles']
+    second_P = np.clip(second_P, 1e-4 * low, 30 * high)
+    left.plot(np.clip(first_P, low, high), second_P, **{**line, 'ls': ''}, **dots)
+    right.plot(layer['at_cm'], layer['gain_db'], **line)
+    right.plot([], [], **line, **dots, label=f'{block.replace("_", " ")}, {direction}')
+  for ax in (left, right):
+    ax.tick_params(labelsize=12)
+    ax.grid(color='#E8E8E8', lw=0.8)
+    if along == 'wavenumber':
+      ax.set_xscale('log')
+    else:
+      ax.invert_xaxis()
+    ax.set_xlabel(reads.labels[0], fontsize=13)
+  left.set_yscale('log')
+  left.set_ylabel(reads.labels[1], fontsize=13)
+  right.set_ylabel('Gain |H|, rms over channels (dB)', fontsize=13)
+  left.set_title('Poles: ' + reads.title, fontsize=12, loc='left')
+  figure.legend(loc='outside lower center', ncols=4, frameon=False, fontsize=11)
   return figure

@@ -119,7 +119,7 @@ def period_cm(poles: np.ndarray, dnu: float) -> np.ndarray:
 def decay_length_cm(poles: np.ndarray, dnu: float) -> np.ndarray:
   """-dnu / ln |lambda|: how far along the wavenumber axis a pole falls by e, in cm^-1.
 
-  Not the width of a band. Infinite on the unit circle, 0 for a pole at 0, negative outside.
+  Not the width of a band. Infinite on the unit circle (to rounding), negative outside it.
 
   Args:
     poles: complex, any shape.
@@ -130,7 +130,8 @@ def decay_length_cm(poles: np.ndarray, dnu: float) -> np.ndarray:
   """
   _check_spacing(dnu)
   with np.errstate(divide='ignore'):
-    return dnu / (0.0 - np.log(np.abs(poles)))  # on the circle dnu / +0, not dnu / -0
+    decay = -np.log(np.abs(poles))
+    return dnu / np.where(np.abs(decay) < 4 * np.finfo(float).eps, 0.0, decay)
 
 
 # ---- the transfer function --------------------------------------------------
