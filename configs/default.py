@@ -79,6 +79,18 @@ def get_config() -> ConfigDict:
   c.backbone.s5.dt_min = 0.001  # initial steps are log-uniform in [dt_min, dt_max], dimensionless
   c.backbone.s5.dt_max = 0.1  # a state forgets in 2 / step tokens
   c.backbone.s5.algorithm = 'auto'  # auto, fused, associative, sequential
+  c.backbone.mamba = ConfigDict()
+  c.backbone.mamba.blocks = 2  # residual blocks
+  c.backbone.mamba.state = 16  # N: states of a channel
+  c.backbone.mamba.expand = 2  # channels of the scan over backbone.width
+  c.backbone.mamba.conv_width = 4  # taps of the convolution before the scan [tokens]
+  c.backbone.mamba.dt_rank = 0  # rank of the token's part in the steps; 0 = ceil(width / 16)
+  c.backbone.mamba.bidirectional = True  # each block also runs from high to low wavenumbers
+  c.backbone.mamba.dropout = 0.0  # rate; whole channels
+  c.backbone.mamba.normalisation = 'rms'  # or layer
+  c.backbone.mamba.dt_min = 0.001  # initial steps, log-uniform in [dt_min, dt_max], dimensionless
+  c.backbone.mamba.dt_max = 0.1  # a state forgets in 1 / (n step) tokens, n = 1 to N
+  c.backbone.mamba.algorithm = 'auto'  # auto, chunked, chunked_associative, associative, sequential
   c.backbone.conv = ConfigDict()
   c.backbone.conv.blocks = 2  # residual blocks
   c.backbone.conv.kernel_cm = 126.0  # width of an undilated kernel [cm^-1]
@@ -107,6 +119,27 @@ def get_config() -> ConfigDict:
   c.backbone.s4.state = 64  # N: twice the pairs of poles of a channel
   c.backbone.s4.dt_min = 0.001  # initial steps are log-uniform from here [tokens]
   c.backbone.s4.dt_max = 0.1  # to here [tokens]
+  c.backbone.transformer = ConfigDict()
+  c.backbone.transformer.blocks = 2  # residual blocks
+  c.backbone.transformer.heads = 4  # attention heads; twice their number divides the width
+  c.backbone.transformer.mlp = 'gelu'  # or swiglu
+  c.backbone.transformer.mlp_ratio = 4.0  # hidden channels of the MLP over the width
+  c.backbone.transformer.period_min_cm = 56.0  # shortest rotary period [cm^-1]
+  c.backbone.transformer.period_max_cm = 8000.0  # longest rotary period [cm^-1]
+  c.backbone.transformer.bidirectional = True  # every token sees all; else those before it
+  c.backbone.transformer.dropout = 0.0  # rate; whole channels
+  c.backbone.transformer.normalisation = 'rms'  # or layer
+  c.backbone.transformer.algorithm = 'auto'  # auto, plain, chunked, cudnn
+  c.backbone.hybrid = ConfigDict()
+  c.backbone.hybrid.conv_blocks = 1  # first the convolutions of the stem,
+  c.backbone.hybrid.ssm_blocks = 2  # then the oscillators,
+  c.backbone.hybrid.attention_blocks = 1  # then attention
+  c.backbone.hybrid.kernel_cm = 126.0  # width of a convolution [cm^-1]
+  c.backbone.hybrid.state = 64  # P: oscillators a direction
+  c.backbone.hybrid.heads = 4  # attention heads; twice their number divides the width
+  c.backbone.hybrid.bidirectional = True  # every block looks both ways; else back only
+  c.backbone.hybrid.dropout = 0.0  # rate; whole channels
+  c.backbone.hybrid.normalisation = 'rms'  # or layer
 
   c.loss = ConfigDict()
   c.loss.weights = ConfigDict()  # label -> term -> weight
