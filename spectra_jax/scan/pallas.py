@@ -66,36 +66,29 @@ def _adjoint_step(s_Q, g_Q, k_Q):
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
 def _filter(tokens, reverse, dynamics, state, w_BxLxQ):
   matrix = generator(*dynamics[1:])
-  end, (x_BxLxQ,) = _segmented(_forward_step, matrix, 1, tokens, reverse, dynamics, state, w_BxLxQ)
+  end, (x_BxLxQ,) = _segmented(_forward_step, 1, tokens, reverse, matrix, dynamics, state, w_BxLxQ)
   return end, x_BxLxQ
-
-
-@functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
-def _adjoint(tokens, reverse, dynamics, cotangents, dx_BxLxQ):
-  matrix = jnp.swapaxes(generator(*dynamics[1:]), 0, 1)
-  end, (mu_BxLxQ,) = _segmented(
-    _adjoint_step, matrix, 1, tokens, reverse, dynamics, cotangents, dx_BxLxQ
-  )
-  return end, mu_BxLxQ
 
 
 def _filter_forward(tokens, reverse, dynamics, state, w_BxLxQ):
   matrix = generator(*dynamics[1:])
-  end, (zeta_BxLxQ, x_BxLxQ) = _segmented(
-    _forward_step, matrix, 2, tokens, reverse, dynamics, state, w_BxLxQ
-  )
-  return (end, x_BxLxQ), (dynamics, state, zeta_BxLxQ, x_BxLxQ)
+  end, states = _segmented(_forward_step, 2, tokens, reverse, matrix, dynamics, state, w_BxLxQ)
+  return (end, states[1]), (dynamics, state, states)
 
 
 def _filter_backward(tokens, reverse, residuals, cotangents):
-  dynamics, state, *states = residuals
-  to_end, dx_BxLxQ = cotangents
-  to_start, mu_BxLxQ = _adjoint(tokens, not reverse, dynamics, to_end, dx_BxLxQ)
-  now, then = (slice(-1), slice(1, None)) if reverse else (slice(1, None), slice(-1))
+  dynamics, state, states = residuals
+  matrix = jnp.swapaxes(generator(*dynamics[1:]), 0, 1)
+  to_start, (mu_BxLxQ,) = _segmented(
+    _adjoint_step, 1, tokens, not reverse, matrix, dynamics, *cotangents
+  )
+  now, before = (slice(-1), slice(1, None)) if reverse else (slice(1, None), slice(-1))
   first = -1 if reverse else 0
 
   def sum_mu_before(start_BxQ, a_BxLxQ):
-    inner_Q = jnp.einsum('blq,blq->q', mu_BxLxQ[:, now], a_BxLxQ[:, then])
+    inner_Q = jnp.einsum(
+      'blq,blq->q', mu_BxLxQ[:, now], a_BxLxQ[:, before], precision=lax.Precision.HIGHEST
+    )
     return inner_Q + jnp.sum(mu_BxLxQ[:, first] * start_BxQ, axis=0)
 
   s_Q = dynamics[0]
@@ -103,28 +96,21 @@ def _filter_backward(tokens, reverse, residuals, cotangents):
   return (jnp.zeros_like(s_Q), dg_Q, dk_Q), to_start, mu_BxLxQ
 
 
-def _refuse_second_derivative(*_):
-  raise ValueError(
-    "the scan algorithm 'pallas' was differentiated twice: expected once at most, as its adjoint "
-    "kernel has no derivative; set `algorithm` to 'chunked'"
-  )
-
-
 _filter.defvjp(_filter_forward, _filter_backward)
-_adjoint.defvjp(_refuse_second_derivative, _refuse_second_derivative)
 
 
 # ---- the two passes ---------------------------------------------------------
 
 
-def _segmented(step, matrix, outputs, tokens, reverse, dynamics, start, w_BxLxQ):
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1, 2, 3))
+def _segmented(step, outputs, tokens, reverse, matrix, dynamics, start, w_BxLxQ):
   """(state after all tokens, the last `outputs` arrays that `step` emits, [B, L, Q] each).
 
   Args:
     step: of (s, g, k), a `lax.scan` body.
-    matrix: [2, 2, Q], E of its state's own motion, M = s (I + E).
     outputs: 1 or 2.
     tokens: in one segment.
+    matrix: [2, 2, Q], E of its state's own motion, M = s (I + E).
   """
   batch, length, channels = w_BxLxQ.shape
   segments = -(-length // tokens)
@@ -149,6 +135,16 @@ def _segmented(step, matrix, outputs, tokens, reverse, dynamics, start, w_BxLxQ)
   emitted = _pass(step, outputs, tokens, left, reverse, grid, *arrays, starts_BxNxVxQ)
   inside = slice(padding, None) if reverse else slice(length)
   return tuple(jnp.swapaxes(end, 1, 2)), tuple(a[:, inside, :channels] for a in emitted)
+
+
+def _refuse_derivative(*_):
+  raise ValueError(
+    "the scan algorithm 'pallas' was differentiated twice: expected once at most, as its kernels "
+    "have no derivative of their own; set `algorithm` to 'chunked'"
+  )
+
+
+_segmented.defvjp(_refuse_derivative, _refuse_derivative)
 
 
 def _pass(step, outputs, tokens, left, reverse, grid, *arrays):
@@ -185,11 +181,10 @@ def _local_end(dynamics_ref, w_ref, end_ref, *, left, step, tokens, reverse):
   count = jnp.where(pl.program_id(1) == last, left, tokens)
 
   def body(i, state):
-    after, _ = step(state, w_ref[0, tokens - 1 - i if reverse else i, :])
-    return tuple(jnp.where(i < count, a, b) for a, b in zip(after, state, strict=True))
+    return step(state, w_ref[0, tokens - 1 - i if reverse else i, :])[0]
 
   zeros = jnp.zeros_like(dynamics_ref[0, :])
-  end_ref[0, 0, 0, :], end_ref[0, 0, 1, :] = lax.fori_loop(0, tokens, body, (zeros, zeros))
+  end_ref[0, 0, 0, :], end_ref[0, 0, 1, :] = lax.fori_loop(0, count, body, (zeros, zeros))
 
 
 def _emit(dynamics_ref, w_ref, start_ref, *out_refs, step, tokens, reverse):
