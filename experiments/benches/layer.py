@@ -18,18 +18,16 @@ import jax.numpy as jnp
 import numpy as np
 from absl import flags
 
-from spectra_jax.backbones.linoss import Backbone, Oscillators
+from spectra_jax.backbones.linoss import Backbone
 
 _SHAPE = flags.DEFINE_list('shape', ['8', '2048', '128', '128'], 'B,L,D,P of the layer')
 _ROUNDS = flags.DEFINE_integer('rounds', 15, 'timed calls of each function', lower_bound=1)
 
 _PUBLISHED, _OURS = 'associative', 'fused'
-_FIELDS = ('discretisation', 'r_min', 'r_max', 'theta_max')
 
 
 def _layer(oscillators, algorithm):
-  fields = {name: getattr(Backbone, name) for name in _FIELDS}
-  return Oscillators(oscillators, **fields, algorithm=algorithm, reverse=False)
+  return Backbone(state=oscillators, algorithm=algorithm).layer()(reverse=False)
 
 
 def _arguments(shape):

@@ -1,144 +1,22 @@
 """LinOSS backbone: residual blocks of harmonic oscillators that run along the token axis.
 
 Each oscillator x'' = -A x - G x' + B u is discretised with its own step h (Rusch & Rus 2025, arXiv
-2410.03943; damped: Boyer, Rusch & Rus 2025, arXiv 2505.12171). A learned angle theta per token is
-conjugate to the wavenumber (period 2 pi dnu / theta in cm^-1, dnu the token spacing): it is not a
-vibrational frequency, and a filter along the axis says nothing of physical causality.
+2410.03943; damped: Boyer, Rusch & Rus 2025, arXiv 2505.12171); the five ways to do so are in
+`spectra_jax.discretisation`. A learned angle theta per token is conjugate to the wavenumber (period
+2 pi dnu / theta in cm^-1, dnu the token spacing): it is not a vibrational frequency, and a filter
+along the axis says nothing of physical causality.
 """
 
 import functools
 from collections.abc import Callable
-from typing import NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from spectra_jax import blocks
+from spectra_jax import blocks, discretisation
 from spectra_jax.scan import advance_oscillators
-
-
-class Scheme(NamedTuple):
-  """A discretisation; arrays are [P] and dimensionless: stiffness A, damping G, step h in (0, 1).
-
-  coefficients: (A, G, h) -> (g, c, e, f): A and G projected onto the set where the poles are
-    complex and |lambda| <= 1, then the filter of `spectra_jax.scan`, e = 4 - 2g - c among it, and
-    the factor f of its input.
-  from_pole: (r, theta, h) -> (A, G) of poles r exp(+-i theta); a scheme that cannot choose both
-    says which one it keeps.
-  damped: whether G is a parameter.
-  """
-
-  coefficients: Callable
-  from_pole: Callable
-  damped: bool
-
-
-def im_coefficients(A_P, G_P, h_P):
-  """Implicit, undamped: S = 1 + h^2 A, det M = 1/S, tr M = 2/S; oscillatory for A >= 0."""
-  del G_P
-  stiffness = h_P**2 * nn.relu(A_P)
-  s = 1 + stiffness
-  return stiffness / s, stiffness / s, (4 + stiffness) / s, h_P**2 / s
-
-
-def im_from_pole(r_P, theta_P, h_P):
-  """Keeps r: one number sets both, cos theta = |lambda|, so A = (1/r^2 - 1) / h^2."""
-  del theta_P
-  return (1 - r_P) * (1 + r_P) / (r_P * h_P) ** 2, jnp.zeros_like(r_P)
-
-
-def imex_coefficients(A_P, G_P, h_P):
-  """Implicit-explicit, undamped: det M = 1, tr M = 2 - h^2 A; oscillatory for 0 <= A <= 4/h^2."""
-  return damped_coefficients(A_P, jnp.zeros_like(G_P), h_P)
-
-
-def imex_from_pole(r_P, theta_P, h_P):
-  """Keeps theta: |lambda| is 1 whatever r."""
-  return damped_from_pole(jnp.ones_like(r_P), theta_P, h_P)
-
-
-def damped_coefficients(A_P, G_P, h_P):
-  """IMEX with damping (D-LinOSS): S = 1 + h G, det M = 1/S, tr M = (2 + h G - h^2 A)/S.
-
-  Oscillatory for A in (2 + h G -+ 2 sqrt(S)) / h^2 = ((sqrt(S) -+ 1) / h)^2; the lower end is
-  written (G / (sqrt(S) + 1))^2, which does not cancel for small h G. e = (4 + 2 h G - h^2 A)/S.
-  """
-  G_P = nn.relu(G_P)
-  s = 1 + h_P * G_P
-  root = jnp.sqrt(s)
-  A_P = jnp.clip(A_P, (G_P / (root + 1)) ** 2, ((root + 1) / h_P) ** 2)
-  damping, stiffness = h_P * G_P, h_P**2 * A_P
-  return damping / s, stiffness / s, (4 + 2 * damping - stiffness) / s, h_P**2 / s
-
-
-def damped_from_pole(r_P, theta_P, h_P):
-  """G = (1/r^2 - 1)/h, A = (1 + r^2 - 2 r cos theta)/(r h)^2, written as sums of squares."""
-  G_P = (1 - r_P) * (1 + r_P) / (r_P**2 * h_P)
-  A_P = ((1 - r_P) ** 2 + 4 * r_P * jnp.sin(theta_P / 2) ** 2) / (r_P * h_P) ** 2
-  return A_P, G_P
-
-
-SCHEMES = {
-  'im': Scheme(im_coefficients, im_from_pole, damped=False),
-  'imex': Scheme(imex_coefficients, imex_from_pole, damped=False),
-  'damped': Scheme(damped_coefficients, damped_from_pole, damped=True),
-}
-
-
-def _in_float64(function):
-  """The function computed in float64, from and to arrays of the dtype of its arguments.
-
-  A pole at theta near pi moves by the error of h^2 A, about 4, over pi - theta: float32 leaves it
-  up to 1e-3 off. Each derivative is wrapped again, since the rules that autodiff and transposition
-  apply later would run outside the context. A custom_vjp, so without forward mode.
-  """
-
-  @jax.custom_vjp
-  def wrapped(*arrays):
-    with jax.enable_x64(True):
-      outputs = function(*(a.astype(jnp.float64) for a in arrays))
-      return tuple(output.astype(arrays[0].dtype) for output in outputs)
-
-  def forward(*arrays):
-    return wrapped(*arrays), arrays
-
-  def backward(arrays, cotangents):
-    n = len(arrays)
-    gradient = _in_float64(lambda *both: jax.vjp(function, *both[:n])[1](both[n:]))
-    return gradient(*arrays, *cotangents)
-
-  wrapped.defvjp(forward, backward)
-  return wrapped
-
-
-def _coefficients(scheme, A_P, G_P, steps_P):
-  """The scheme's (g, c, e, f) at h = sigmoid(steps), in float64 where the backend has it."""
-
-  def function(A_P, G_P, steps_P):
-    return scheme.coefficients(A_P, G_P, nn.sigmoid(steps_P))
-
-  float64 = jax.default_backend() in ('cpu', 'gpu')  # a TPU emulates it at best
-  return (_in_float64(function) if float64 else function)(A_P, G_P, steps_P)
-
-
-def _scheme(name: str) -> Scheme:
-  if name not in SCHEMES:
-    raise ValueError(
-      f'unknown LinOSS discretisation {name!r}: expected one of {sorted(SCHEMES)}; '
-      'set `discretisation` to one of them'
-    )
-  return SCHEMES[name]
-
-
-def _ring(key, oscillators, scheme, r_min, r_max, theta_max):
-  """Poles uniform over a ring: |lambda|^2 ~ U[r_min^2, r_max^2], theta ~ U[0, theta_max]."""
-  key_r, key_theta, key_h = jax.random.split(key, 3)
-  r_P = jnp.sqrt(jax.random.uniform(key_r, (oscillators,), minval=r_min**2, maxval=r_max**2))
-  theta_P = jax.random.uniform(key_theta, (oscillators,), maxval=theta_max)
-  steps_P = 0.5 * jax.random.normal(key_h, (oscillators,))
-  A_P, G_P = scheme.from_pole(r_P, theta_P, nn.sigmoid(steps_P))
-  return {'A': A_P, 'steps': steps_P} | ({'G': G_P} if scheme.damped else {})
+from spectra_jax.transfer import OscillatorFilter
 
 
 def _uniform(fan_in):
@@ -147,40 +25,133 @@ def _uniform(fan_in):
   return lambda key, shape: jax.random.uniform(key, shape, minval=-bound, maxval=bound)
 
 
+def _one_token_late(before_BxD, u_BxTxD, reverse):
+  """(the token that comes next, u shifted by one along the direction of the filter)."""
+  if reverse:
+    return u_BxTxD[:, 0], jnp.concatenate((u_BxTxD[:, 1:], before_BxD[:, None]), axis=1)
+  return u_BxTxD[:, -1], jnp.concatenate((before_BxD[:, None], u_BxTxD[:, :-1]), axis=1)
+
+
+def _block_diagonal(a_HxMxN):
+  heads, rows, columns = a_HxMxN.shape
+  blocks_HxMxHxN = a_HxMxN[:, :, None] * jnp.eye(heads, dtype=a_HxMxN.dtype)[:, None, :, None]
+  return blocks_HxMxHxN.reshape(heads * rows, heads * columns)
+
+
 class Oscillators(nn.Module):
   """One direction of state-space layer, u_BxLxD -> Re(C x) + D u as [B, L, D].
 
-  Parameters: dynamics/{A, G, steps} [P] with h = sigmoid(steps); B [2P, D], real over imaginary
-  parts; C [D, 2P] = [C_re, -C_im]; D [D], which starts at 1 (the published N(0, 1) diverged at a
-  learning rate of 3e-3).
+  Parameters: dynamics/{A, G, steps} [P] with h = sigmoid(steps), G only if damped; B [2P, D], real
+  over imaginary parts; C [D, 2P] = [C_re, -C_im]; D [D], which starts at 1 (the published N(0, 1)
+  diverged at a learning rate of 3e-3). With H > 1 heads, head h has the h-th P/H oscillators and
+  the h-th D/H channels for itself: B [H, 2P/H, D/H] and C [H, D/H, 2P/H].
+
+  A state is (zeta, x) of the filter; where the scheme is late, with the last input before it.
   """
 
   state: int
   discretisation: str
+  damped: bool
+  region: str
+  initialisation: str
   r_min: float
   r_max: float
   theta_max: float
+  input_norm: bool
+  heads: int
   algorithm: str
   reverse: bool
 
   def __call__(self, u_BxLxD: jax.Array) -> jax.Array:
     return self.advance(None, u_BxLxD)[1]
 
-  @nn.compact
   def advance(self, state: blocks.State, u_BxTxD: jax.Array) -> tuple[blocks.State, jax.Array]:
     """The next T tokens; the contract of `spectra_jax.blocks`."""
-    width, scheme = u_BxTxD.shape[-1], _scheme(self.discretisation)
-    ring = (scheme, self.r_min, self.r_max, self.theta_max)
-    dynamics = self.param('dynamics', _ring, self.state, *ring)
-    b_QxD = self.param('B', _uniform(width), (2 * self.state, width))
-    c_out_DxQ = self.param('C', _uniform(self.state), (width, 2 * self.state))
+    *filters, d_D = self._filters(u_BxTxD.shape[-1])
+    if not discretisation.SCHEMES[self.discretisation].delay:
+      return self._run(state, (*filters, d_D), u_BxTxD)
+    dtype, u_BxTxD = u_BxTxD.dtype, u_BxTxD.astype(jnp.promote_types(u_BxTxD.dtype, jnp.float32))
+    before_BxD, state = (jnp.zeros_like(u_BxTxD[:, 0]), None) if state is None else state
+    before_BxD, late_BxTxD = _one_token_late(before_BxD, u_BxTxD, self.reverse)
+    state, y_BxTxD = self._run(state, (*filters, jnp.zeros_like(d_D)), late_BxTxD)
+    return (before_BxD, state), (y_BxTxD + d_D.reshape(-1) * u_BxTxD).astype(dtype)
+
+  def state_space(self, width: int) -> OscillatorFilter:
+    """The layer as one filter, whatever its heads; `apply(..., width, method='state_space')`."""
+    g_P, c_P, e_P, b_QxD, c_out_DxQ, d_D = self._filters(width)
+    if self.heads > 1:
+      b_QxD = jnp.concatenate([_block_diagonal(a) for a in jnp.split(b_QxD, 2, 1)], 0)
+      c_out_DxQ = jnp.concatenate([_block_diagonal(a) for a in jnp.split(c_out_DxQ, 2, 2)], 1)
+    g_P, c_P, e_P, d_D = (a.reshape(-1) for a in (g_P, c_P, e_P, d_D))
+    delay = discretisation.SCHEMES[self.discretisation].delay
+    return OscillatorFilter(g_P, c_P, e_P, b_QxD, c_out_DxQ, d_D, delay)
+
+  @nn.compact
+  def _filters(self, width):
+    """(g, c, e, f B, C, D) of the layer; of more than one head, each with a leading axis H."""
+    self._check(width)
+    heads = () if self.heads == 1 else (self.heads,)
+    states, channels = self.state // self.heads, width // self.heads
+    dynamics = self.param('dynamics', self._initial_dynamics)
+    b = self.param('B', _uniform(channels), (*heads, 2 * states, channels))
+    c_out = self.param('C', _uniform(states), (*heads, channels, 2 * states))
     d_D = self.param('D', nn.initializers.ones, (width,))
-    G_P = dynamics['G'] if scheme.damped else jnp.zeros_like(dynamics['A'])
-    g_P, c_P, e_P, f_P = _coefficients(scheme, dynamics['A'], G_P, dynamics['steps'])
-    b_QxD = jnp.tile(f_P, 2)[:, None] * b_QxD
-    arrays = (g_P, c_P, b_QxD, c_out_DxQ, d_D, u_BxTxD)
-    options = {'e_P': e_P, 'algorithm': self.algorithm, 'reverse': self.reverse}
-    return advance_oscillators(state, *arrays, **options)
+    g, c, e, f = (a_P.reshape(*heads, -1) for a_P in self._coefficients(dynamics))
+    b = jnp.concatenate((f, f), axis=-1)[..., None] * b
+    return g, c, e, b, c_out, d_D.reshape(*heads, -1)
+
+  def _initial_dynamics(self, key):
+    if self.initialisation == 'uniform':
+      return discretisation.uniform(key, self.state, self.damped)
+    ranges = (self.r_min, self.r_max, self.theta_max)
+    return discretisation.ring(key, self.state, self.discretisation, self.damped, *ranges)
+
+  def _coefficients(self, dynamics):
+    """The filter's (g, c, e, f), each [P], in float64 where the backend has it."""
+
+    def function(A_P, G_P, steps_P):
+      arrays = (A_P, G_P, nn.sigmoid(steps_P))
+      g_P, c_P, e_P, f_P = discretisation.coefficients(self.discretisation, self.region, *arrays)
+      return g_P, c_P, e_P, discretisation.unit_variance(g_P, c_P, e_P) if self.input_norm else f_P
+
+    float64 = jax.default_backend() in ('cpu', 'gpu')  # a TPU emulates it at best
+    function = discretisation.in_float64(function) if float64 else function
+    G_P = dynamics['G'] if self.damped else jnp.zeros_like(dynamics['A'])
+    return function(dynamics['A'], G_P, dynamics['steps'])
+
+  def _run(self, state, filters, u_BxTxD):
+    def one_head(state, g_P, c_P, e_P, b_QxD, c_out_DxQ, d_D, u_BxTxD):
+      options = {'e_P': e_P, 'algorithm': self.algorithm, 'reverse': self.reverse}
+      return advance_oscillators(state, g_P, c_P, b_QxD, c_out_DxQ, d_D, u_BxTxD, **options)
+
+    if self.heads == 1:
+      return one_head(state, *filters, u_BxTxD)
+    u_BxTxHxK = u_BxTxD.reshape(*u_BxTxD.shape[:2], self.heads, -1)
+    every_head = jax.vmap(one_head, in_axes=(1, *[0] * len(filters), 2), out_axes=(1, 2))
+    state, y_BxTxHxK = every_head(state, *filters, u_BxTxHxK)
+    return state, y_BxTxHxK.reshape(u_BxTxD.shape)
+
+  def _check(self, width):
+    if self.state < 1:
+      raise ValueError(
+        f'LinOSS state is {self.state}, expected at least 1 oscillator; set `state` to a number of '
+        'oscillators'
+      )
+    if self.heads < 1 or width % self.heads or self.state % self.heads:
+      raise ValueError(
+        f'LinOSS heads is {self.heads}, expected a divisor of the width {width} and of the state '
+        f'{self.state}; set `heads` to a number that divides both'
+      )
+    discretisation.check(
+      *(self.discretisation, self.damped, self.region, self.initialisation),
+      *(self.r_min, self.r_max, self.theta_max, self.input_norm),
+    )
+
+
+_SHARED = (
+  *('state', 'discretisation', 'damped', 'region', 'initialisation', 'r_min', 'r_max'),
+  *('theta_max', 'input_norm', 'heads', 'algorithm'),
+)
 
 
 class Backbone(blocks.Recurrent):
@@ -191,22 +162,31 @@ class Backbone(blocks.Recurrent):
 
   Attributes (others: `spectra_jax.blocks.Recurrent`):
     state: P, oscillators in one direction of one block (2P real channels).
-    discretisation: 'damped' (D-LinOSS), 'imex' (undamped, |lambda| = 1) or 'im' (undamped,
-      dissipative: |lambda| = cos theta).
-    r_min, r_max: initial range of |lambda| per token, dimensionless; no effect on 'imex'.
-    theta_max: initial angles are U[0, theta_max], radians per token; no effect on 'im', where
-      |lambda| sets the angle.
-    algorithm: of `spectra_jax.scan.oscillator_ssm`.
+    discretisation: 'im', 'imex', 'imex2', 'imex3' or 'ex'; 'imex' with damping is D-LinOSS.
+    damped: G is a parameter; False sets G = 0, so that |lambda| = 1 in 'imex' and 'imex2' and
+      |lambda| = cos theta in 'im' and 'imex3' ('ex' would be unstable and is refused).
+    region: 'oscillatory' keeps the poles complex, 'stable' allows all poles with |lambda| <= 1.
+    initialisation: 'ring' of the poles, by the next three, or 'uniform', A and G ~ U[0, 1].
+    r_min, r_max: initial range of |lambda| per token, dimensionless; no effect where it is 1.
+    theta_max: initial angles are U[0, theta_max], radians per token, in 'im' and 'imex3' up to
+      arccos |lambda|; no effect where |lambda| = cos theta.
+    input_norm: scale the input of each oscillator so that white noise gives unit variance.
+    heads: H groups of D/H channels and P/H oscillators that do not see each other.
+    algorithm: of `spectra_jax.scan.advance_oscillators`.
   """
 
   state: int = 64
-  discretisation: str = 'damped'
+  discretisation: str = 'imex'
+  damped: bool = True
+  region: str = 'oscillatory'
+  initialisation: str = 'ring'
   r_min: float = 0.9
   r_max: float = 1.0
   theta_max: float = 3.141592653589793
+  input_norm: bool = False
+  heads: int = 1
   algorithm: str = 'auto'
 
   @nn.nowrap
   def layer(self) -> Callable[..., Oscillators]:
-    names = ('state', 'discretisation', 'r_min', 'r_max', 'theta_max', 'algorithm')
-    return functools.partial(Oscillators, **{name: getattr(self, name) for name in names})
+    return functools.partial(Oscillators, **{name: getattr(self, name) for name in _SHARED})
