@@ -64,8 +64,8 @@ def _filter(s_P, powers, start, w_Px2xBxNxT, left, reverse):
   w_last = w_Px2xBxNxT[..., 0, tokens - left :] if reverse else w_Px2xBxNxT[..., -1, :left]
   end = end_state(s_P, powers, starts[..., -1], w_last, reverse)
   kernel_PxTxT = _toeplitz(impulse_VxTxP[1].T)
-  side = 'ptj,pcbnt->pcbnj' if reverse else 'ptj,pcbnj->pcbnt'
-  x_Px2xBxNxT = jnp.einsum(side, kernel_PxTxT, w_Px2xBxNxT, precision=_EXACT)
+  side = 'pcbnt,ptj->pcbnj' if reverse else 'pcbnj,ptj->pcbnt'
+  x_Px2xBxNxT = jnp.einsum(side, w_Px2xBxNxT, kernel_PxTxT, precision=_EXACT)
   starts = starts[..., ::-1] if reverse else starts
   return end, x_Px2xBxNxT + free_motion(free_VxTxP, starts, reverse)
 
@@ -85,13 +85,14 @@ def _toeplitz(h_PxT):
 
 def drive(b_QxD: jax.Array, u_BxLxD: jax.Array) -> jax.Array:
   """The filter's input w = b u as [P, 2, B, L]."""
-  return jnp.einsum('cpd,bld->pcbl', b_QxD.reshape(2, -1, b_QxD.shape[1]), u_BxLxD)
+  b_Px2xD = jnp.swapaxes(b_QxD.reshape(2, -1, b_QxD.shape[1]), 0, 1)  # not the larger w
+  return jnp.einsum('pcd,bld->pcbl', b_Px2xD, u_BxLxD)
 
 
 def read(c_out_DxQ: jax.Array, x_Px2xBxL: jax.Array) -> jax.Array:
   """y = c_out x as [B, L, D]."""
-  c_out_Dx2xP = c_out_DxQ.reshape(c_out_DxQ.shape[0], 2, -1)
-  return jnp.einsum('dcp,pcbl->bld', c_out_Dx2xP, x_Px2xBxL)
+  c_out_Px2xD = c_out_DxQ.reshape(c_out_DxQ.shape[0], 2, -1).transpose(2, 1, 0)
+  return jnp.einsum('pcbl,pcd->bld', x_Px2xBxL, c_out_Px2xD)
 
 
 def split(state: tuple[jax.Array, jax.Array]) -> jax.Array:
