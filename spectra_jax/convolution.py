@@ -59,7 +59,7 @@ def convolve(
              gradient is the same sum with the roles of taps and tokens exchanged.
     im2col   all shifted inputs side by side, then one matmul; dense kernels only.
     auto     shifted for a depthwise kernel on a CPU, where XLA has no fast grouped convolution
-             (at B, L, D = 8, 2048, 128 and 9 taps a thirtieth of its time); lax elsewhere.
+             (at B, L, D = 8, 2048, 128 and 9 taps a twentieth of its time); lax elsewhere.
 
   Sums are in float32 where x is narrower, except that `lax` off the CPU leaves that to the backend.
 

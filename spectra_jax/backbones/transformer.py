@@ -45,6 +45,20 @@ def head_width(width: int, heads: int) -> int:
   return width // heads
 
 
+def mlp_width(width: int, ratio: float) -> int:
+  """Hidden channels of an MLP, ratio * width to the nearest.
+
+  Raises:
+    ValueError: there would be none.
+  """
+  hidden = round(ratio * width)
+  if hidden < 1:
+    raise ValueError(
+      f'mlp_ratio is {ratio} for a width of {width}, expected one hidden channel or more; raise it'
+    )
+  return hidden
+
+
 class Attention(nn.Module):
   """Multi-head attention, u_BxLxD -> [B, L, D]. Parameters: qkv [D, 3D], out [D, D], no bias."""
 
@@ -99,7 +113,7 @@ class Block(nn.Module):
 
   @nn.compact
   def __call__(self, x_BxLxD, phases_LxF, visible_BxL, train):
-    dtype, hidden = x_BxLxD.dtype, round(self.mlp_ratio * x_BxLxD.shape[-1])
+    dtype, hidden = x_BxLxD.dtype, mlp_width(x_BxLxD.shape[-1], self.mlp_ratio)
     u_BxLxD = normalise(self.normalisation, dtype, 'norm_attention')(x_BxLxD)
     attention = Attention(self.heads, self.causal, self.algorithm, name='attention')
     y_BxLxD = attention(u_BxLxD, phases_LxF, visible_BxL)
