@@ -20,6 +20,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from spectra_jax import gate
 from spectra_jax.dropout import ExampleDropout
 
 State = Any
@@ -39,10 +40,18 @@ def normalise(kind: str, dtype: jnp.dtype, name: str) -> nn.Module:
   return NORMS[kind](dtype=dtype, name=name)
 
 
-def glu(both_BxLx2D: jax.Array) -> jax.Array:
-  """value * sigmoid(gate) of [value, gate], so that one matmul makes both: [.., 2D] -> [.., D]."""
-  value_BxLxD, gate_BxLxD = jnp.split(both_BxLx2D, 2, axis=-1)
-  return value_BxLxD * nn.sigmoid(gate_BxLxD)
+class Gate(nn.Module):
+  """x + dropout(GLU(dropout(GELU(y)))); parameters kernel [D, 2D] and bias of both halves."""
+
+  @nn.compact
+  def __call__(
+    self, x_BxLxD: jax.Array, y_BxLxD: jax.Array, scale_in: jax.Array, scale_out: jax.Array
+  ) -> jax.Array:
+    width, dtype = x_BxLxD.shape[-1], x_BxLxD.dtype
+    kernel_Dx2D = self.param('kernel', nn.initializers.lecun_normal(), (width, 2 * width))
+    bias_2D = self.param('bias', nn.initializers.zeros, (2 * width,))
+    weights = (kernel_Dx2D.astype(dtype), bias_2D.astype(dtype))
+    return x_BxLxD + gate.gated(y_BxLxD, *weights, scale_in, scale_out)
 
 
 class Block(nn.Module):
@@ -67,10 +76,9 @@ class Block(nn.Module):
     state, y_BxTxD = self.layer(reverse=False, name='forward').advance(state, u_BxTxD)
     if self.bidirectional:
       y_BxTxD += self.layer(reverse=True, name='backward').advance(None, u_BxTxD)[1]
-    y_BxTxD = ExampleDropout(self.dropout, name='dropout_state')(nn.gelu(y_BxTxD), train)
-    width, dtype = x_BxTxD.shape[-1], x_BxTxD.dtype
-    y_BxTxD = glu(nn.Dense(2 * width, dtype=dtype, name='glu')(y_BxTxD))
-    return state, x_BxTxD + ExampleDropout(self.dropout, name='dropout_glu')(y_BxTxD, train)
+    scale_in = ExampleDropout(self.dropout, name='dropout_state').scale(y_BxTxD, train)
+    scale_out = ExampleDropout(self.dropout, name='dropout_glu').scale(y_BxTxD, train)
+    return state, Gate(name='glu')(x_BxTxD, y_BxTxD, scale_in, scale_out)
 
 
 class Recurrent(nn.Module):
@@ -136,6 +144,29 @@ class Recurrent(nn.Module):
     run = lambda v, x: self.apply(v, None, x[:, :1], method='extend')[0]
     shapes = jax.eval_shape(run, variables, x_BxTxD)
     return jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), shapes)
+
+  @nn.nowrap
+  def in_chunks(self, variables: Any, x_BxLxD: jax.Array, chunk: int | None = None) -> jax.Array:
+    """The whole sequence chunk by chunk through all blocks, [B, L, D] -> [B, L, D], for inference.
+
+    Only the activations of one chunk exist at a time. `chunk` is in tokens; None takes 2048 / B,
+    which stays in a CPU's cache.
+
+    Raises:
+      ValueError: the stack runs in both directions, or chunk is below 1.
+    """
+    batch, length, width = x_BxLxD.shape
+    chunk = min(max(2048 // batch, 16) if chunk is None else chunk, length)
+    if chunk < 1:
+      raise ValueError(f'chunk is {chunk} tokens, expected at least 1; raise it')
+    extend = lambda state, x: self.apply(variables, state, x, method='extend')
+    whole = length // chunk * chunk
+    parts_NxBxTxD = x_BxLxD[:, :whole].reshape(batch, -1, chunk, width).swapaxes(0, 1)
+    state, y_NxBxTxD = jax.lax.scan(extend, self.rest(variables, x_BxLxD), parts_NxBxTxD)
+    y_BxWxD = y_NxBxTxD.swapaxes(0, 1).reshape(batch, whole, width)
+    if whole == length:
+      return y_BxWxD
+    return jnp.concatenate((y_BxWxD, extend(state, x_BxLxD[:, whole:])[1]), axis=1)
 
   @nn.compact
   def _advance(self, states, x_BxTxD, train):

@@ -28,10 +28,14 @@ class ExampleDropout(nn.Module):
 
   rate: float
 
-  @nn.compact
   def __call__(self, x_BxLxD: jax.Array, train: bool) -> jax.Array:
+    return (x_BxLxD * self.scale(x_BxLxD, train)).astype(x_BxLxD.dtype)
+
+  @nn.compact
+  def scale(self, x_BxLxD: jax.Array, train: bool) -> jax.Array:
+    """The factors of x alone, 0 or 1 / (1 - rate) as [B, 1, D], or a single 1 where all stay."""
     if not train or self.rate == 0.0:
-      return x_BxLxD
+      return jnp.ones((1, 1, 1), x_BxLxD.dtype)
     keys_B = self.scope.root.get_variable(COLLECTION, 'keys')
     if keys_B is None:
       raise ValueError(
@@ -43,4 +47,4 @@ class ExampleDropout(nn.Module):
     keep_BxD = jax.vmap(
       lambda key: jax.random.bernoulli(jax.random.fold_in(key, layer), 1.0 - self.rate, shape)
     )(keys_B)
-    return jnp.where(keep_BxD[:, None], x_BxLxD / (1.0 - self.rate), 0.0).astype(x_BxLxD.dtype)
+    return (keep_BxD[:, None] / (1.0 - self.rate)).astype(x_BxLxD.dtype)

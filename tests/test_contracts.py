@@ -14,7 +14,7 @@ import spectra_jax.backbones
 import spectra_jax.losses
 import spectra_jax.tasks
 from configs import default
-from spectra_jax import model
+from spectra_jax import blocks, model
 from spectra_jax.dropout import example_keys
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -26,9 +26,13 @@ def files(package):
   return [found.name for found in pkgutil.iter_modules(package.__path__)]
 
 
+def backbone_class(name):
+  return importlib.import_module(f'spectra_jax.backbones.{name}').Backbone
+
+
 def backbone(name, **changes):
   options = {**default.get_config().backbone[name].to_dict(), **changes}
-  module = importlib.import_module(f'spectra_jax.backbones.{name}').Backbone(**options)
+  module = backbone_class(name)(**options)
   x = jax.random.normal(jax.random.key(0), SHAPE)
   mask = np.ones(SHAPE[:2], bool)
   return module, module.init(jax.random.key(1), x, NU, mask, False), x, mask
@@ -71,6 +75,33 @@ def test_backbone_dropout_belongs_to_the_example(name):
   assert jnp.abs(first - module.apply(params, x, NU, mask, False)).max() > 1e-3
   with pytest.raises(ValueError, match='got no per-example keys'):
     module.apply(params, x, NU, mask, True)
+
+
+def streaming():
+  """The backbones that take the frame's `extend` as it is."""
+  classes = {name: backbone_class(name) for name in files(spectra_jax.backbones)}
+  extend = blocks.Recurrent.extend
+  return [name for name, cls in classes.items() if getattr(cls, 'extend', None) is extend]
+
+
+@pytest.mark.parametrize('name', streaming())
+def test_recurrent_backbones_stream(name):
+  """Token by token and chunk by chunk they are the whole sequence, and both ways they refuse."""
+  module, params, x, mask = backbone(name, bidirectional=False)
+
+  @jax.jit
+  def three_ways(params, x):
+    step = lambda state, u: module.apply(params, state, u, method='step')
+    _, steps = jax.lax.scan(step, module.rest(params, x), x.swapaxes(0, 1))
+    whole = module.apply(params, x, NU, mask, False)
+    return whole, steps.swapaxes(0, 1), module.in_chunks(params, x, chunk=7)
+
+  whole, steps, chunks = three_ways(params, x)
+  np.testing.assert_allclose(steps, whole, atol=2e-5)
+  np.testing.assert_allclose(chunks, whole, atol=2e-5)
+  both_ways, params, *_ = backbone(name, bidirectional=True)
+  with pytest.raises(ValueError, match='cannot stream'):
+    both_ways.apply(params, None, x[:, 0], method='step')
 
 
 @pytest.mark.parametrize('name', files(spectra_jax.losses))
