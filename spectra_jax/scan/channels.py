@@ -16,7 +16,7 @@ _exactly = functools.partial(jnp.einsum, precision=lax.Precision.HIGHEST)  # no 
 
 
 def _zoh(z):
-  """(log|lambda|, angle without a half turn, whether that is in it) of lambda = exp(z), z = dt A."""
+  """(log|lambda|, angle less half a turn, whether that was in it) of lambda = exp(z), z = dt A."""
   halves = lax.stop_gradient(jnp.round(z.imag / jnp.pi))
   return z.real, z.imag - jnp.pi * halves, halves % 2 == 1
 
@@ -120,6 +120,7 @@ class Diagonal(NamedTuple):
     return self.poles.powers(tokens, 2)[..., 1] * x_BxDxP + self.b_DxP * forced_BxDxP
 
 
+@functools.partial(jax.jit, static_argnames='discretisation')
 def discretise(
   discretisation: str, a_DxP: jax.Array, b_DxP: jax.Array, c_DxP: jax.Array, dt_D: jax.Array
 ) -> Diagonal:

@@ -4,6 +4,7 @@ A causal filter with kernel k turns a whole sequence u into y_t = sum_{s <= t} k
 the FFT does in O(L log L) where a recurrence has to go through all L tokens in turn.
 """
 
+import functools
 from typing import Any, Protocol
 
 import jax
@@ -67,6 +68,7 @@ class ChannelSystem(Protocol):
     """The state after T tokens of input."""
 
 
+@functools.partial(jax.jit, static_argnames='reverse')
 def advance_channels(
   system: ChannelSystem,
   state: State | None,
@@ -78,7 +80,8 @@ def advance_channels(
   """The next T tokens of a system: y = its outputs + d u.
 
   Up to 16 tokens by the recurrence itself; more by convolution with the kernel, plus the free
-  response of the state that came in. Both are exact.
+  response of the state that came in. Both are exact. Compiled as a whole, once for all the layers
+  of one shape, also where the caller is not.
 
   Args:
     system: the state spaces.
