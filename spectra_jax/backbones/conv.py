@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 from spectra_jax import blocks
-from spectra_jax.convolution import convolve
+from spectra_jax.short_convolution import convolve
 
 _EVEN = 1e-6  # relative deviation of a token step from the mean one that rounding may leave
 
@@ -50,7 +50,7 @@ def taps(kernel_cm: float, step_cm: float) -> int:
 
 
 class Convolution(nn.Module):
-  """One layer, u_BxLxD -> y_BxLxD: the sums of `spectra_jax.convolution` plus a bias.
+  """One layer, u_BxLxD -> y_BxLxD: the sums of `spectra_jax.short_convolution` plus a bias.
 
   Parameters: kernel [K, D, D], or [K, D] if depthwise; bias [D].
 
@@ -59,7 +59,7 @@ class Convolution(nn.Module):
     dilation: tokens between neighbouring taps.
     depthwise: each channel has its own taps and sees no other channel.
     causal: all taps look back (ahead if `reverse`); else half of them look ahead.
-    forward, gradient: algorithms of `spectra_jax.convolution.convolve`.
+    forward, gradient: algorithms of `spectra_jax.short_convolution.convolve`.
     reverse: the mirror image of the layer.
   """
 
@@ -104,7 +104,7 @@ class Backbone(nn.Module):
     bidirectional: kernels are centred on the token; else they look back only (causal).
     dropout: rate of the two dropouts of a block, dimensionless.
     normalisation: 'rms' or 'layer', before each layer.
-    forward, gradient: algorithms of `spectra_jax.convolution.convolve`.
+    forward, gradient: algorithms of `spectra_jax.short_convolution.convolve`.
   """
 
   blocks: int = 2
