@@ -20,6 +20,8 @@ import jax
 import numpy as np
 import scipy.linalg
 
+from spectra_jax import blocks
+
 # Zeros nearer to z = 0 or infinity only delay: numerically they sit at eps^(+-1/multiplicity).
 SMALLEST_ZERO = 1e-5
 
@@ -257,17 +259,17 @@ def _channel(system: LinearFilter, i: int, j: int) -> tuple[np.ndarray, ...]:
   d = float(system.d_D[i]) if i == j else 0.0
   match system:
     case OscillatorFilter():
-      blocks, late = _oscillator_sections(system, i, j), system.delay if d else 0
+      sections, late = _oscillator_sections(system, i, j), system.delay if d else 0
     case DiagonalFilter(poles_P, b_PxD, c_out_DxP):
-      blocks, late = _complex_sections(poles_P, c_out_DxP[i] * b_PxD[:, j]), 0
+      sections, late = _complex_sections(poles_P, c_out_DxP[i] * b_PxD[:, j]), 0
     case ChannelFilter(poles_DxN, b_DxN, c_out_DxN):
       weight_N = c_out_DxN[i] * b_DxN[i] if i == j else np.zeros(0)
-      blocks, late = _complex_sections(poles_DxN[i][: len(weight_N)], weight_N), 0
+      sections, late = _complex_sections(poles_DxN[i][: len(weight_N)], weight_N), 0
   if late > 1:
     raise ValueError(f'delay is {late} tokens; expected 0 or 1; split the longer delay off')
-  a = scipy.linalg.block_diag(*(a for a, _, _ in blocks)) if blocks else np.zeros((0, 0))
-  b = np.concatenate([np.zeros(0), *(b for _, b, _ in blocks)])
-  c = np.concatenate([np.zeros(0), *(c for _, _, c in blocks)])
+  a = scipy.linalg.block_diag(*(a for a, _, _ in sections)) if sections else np.zeros((0, 0))
+  b = np.concatenate([np.zeros(0), *(b for _, b, _ in sections)])
+  c = np.concatenate([np.zeros(0), *(c for _, _, c in sections)])
   return (a, b, c, d) if late else (a, b, c @ a, d + c @ b)
 
 
@@ -324,17 +326,18 @@ def layers(backbone: nn.Module, variables: Any, width: int) -> dict[str, LinearF
   Raises:
     ValueError: the layers of this backbone are not linear and time-invariant.
   """
+  make = backbone.layer() if isinstance(backbone, blocks.Recurrent) else None
+  if make is None or not hasattr(make(reverse=False, name=None), 'state_space'):
+    name = type(backbone).__module__.split('.')[-1]
+    raise ValueError(
+      f'the layers of {name} have no state_space: expected linear ones with constant coefficients '
+      'in a stack of recurrent blocks; choose a run whose backbone is made of such layers'
+    )
   found = {}
   for i in range(backbone.blocks):
     block = variables['params'][f'block_{i}']
     for direction in ('forward', 'backward') if backbone.bidirectional else ('forward',):
-      layer = backbone.layer()(reverse=direction == 'backward', name=None)
-      if not hasattr(layer, 'state_space'):
-        name = type(backbone).__module__.split('.')[-1]
-        raise ValueError(
-          f'the layers of {name} have no state_space: expected linear ones with constant '
-          'coefficients; choose a run whose backbone is made of such layers'
-        )
+      layer = make(reverse=direction == 'backward', name=None)
       system = layer.apply({'params': block[direction]}, width, method='state_space')
       found[f'block_{i}/{direction}'] = _host(system)
   return found

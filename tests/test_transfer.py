@@ -1,6 +1,7 @@
 """Poles, zeros, responses of linear layers against eigenvalues, impulse responses and algebra."""
 
 import functools
+import importlib
 import json
 
 import flax.linen as nn
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from configs import pretrain
+from configs import default, pretrain
 from experiments import transfer as program
 from spectra_jax import blocks, figures, interferogram, train, transfer
 from spectra_jax.checkpoint import Checkpoints
@@ -88,9 +89,9 @@ def impulse_response(system, length):
   for i in range(width):
     for j in range(width):
       a, b, c, d = dense(system, i, j)
-      state = b.astype(complex)
-      for n in range(length):
-        y[n, i, j] = (c @ state).real + d * (n == 0)
+      state, y[0, i, j] = b.astype(complex), d
+      for n in range(getattr(system, 'delay', 0), length):
+        y[n, i, j] += (c @ state).real
         state = a @ state
   return y
 
@@ -316,8 +317,39 @@ def test_a_layer_that_is_not_linear_is_refused():
     def layer(self):
       return lambda reverse, name: nn.Dense(2)
 
-  with pytest.raises(ValueError, match='have no state_space: expected linear ones'):
-    transfer.layers(Gated(blocks=1), {'params': {'block_0': {'forward': {}}}}, 2)
+  for backbone in (Gated(blocks=1), nn.Dense(2)):
+    with pytest.raises(ValueError, match='have no state_space: expected linear ones'):
+      transfer.layers(backbone, {'params': {'block_0': {'forward': {}}}}, 2)
+
+
+@pytest.mark.parametrize(
+  ('name', 'changes'),
+  [
+    ('linoss', {}),
+    ('linoss', {'discretisation': 'ex', 'heads': 2}),
+    ('s5', {'init_blocks': 2}),
+    ('s4d', {}),
+    ('s4', {}),
+  ],
+)
+def test_the_filters_of_the_backbones_do_what_their_layers_do(name, changes):
+  options = {**default.get_config().backbone[name].to_dict(), 'state': 8, **changes}
+  module = importlib.import_module(f'spectra_jax.backbones.{name}').Backbone(**options, parent=None)
+  layer = module.layer()(reverse=True, name=None)
+  impulse = jnp.zeros((2, 24, 2)).at[jnp.arange(2), -1, jnp.arange(2)].set(1.0)
+
+  @jax.jit
+  def run(key):
+    variables = layer.init(key, None, impulse, method='advance')
+    return variables['params'], layer.apply(variables, None, impulse, method='advance')[1]
+
+  params, y_DxLxD = run(jax.random.key(0))
+  block = {'forward': params, 'backward': params}
+  variables = {'params': {f'block_{i}': block for i in range(module.blocks)}}
+  system = transfer.layers(module, variables, 2)['block_0/backward']
+  found = np.asarray(y_DxLxD)[:, ::-1].transpose(1, 2, 0)
+  np.testing.assert_allclose(found, impulse_response(system, 24), atol=2e-5)
+  assert np.abs(found[1:]).max() > 1e-3
 
 
 @pytest.mark.parametrize(
@@ -369,6 +401,7 @@ def test_figure_names_its_axes_and_draws_every_layer(along):
 def workdir(tmp_path_factory):
   """A tiny run as it is at step 0, on disk."""
   config = pretrain.get_config('tiny')
+  config.parallel.devices = 1
   run = train.prepare(config, str(tmp_path_factory.mktemp('run')))
   state = train.init_state(run)
   with claim(run.workdir, config, run.data_hash):
