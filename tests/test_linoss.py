@@ -110,6 +110,16 @@ def parameters_inside(seed, oscillators, width, damped):
   }
 
 
+def variables_inside(oscillators, width, heads=1):
+  """The same as float32 variables of a damped layer with so many heads."""
+  parameters = parameters_inside(4, oscillators, width, damped=True)
+  if heads > 1:
+    shape = (heads, 2 * oscillators // heads, width // heads)
+    b = np.random.default_rng(5).normal(size=shape)
+    parameters |= {'B': b, 'C': np.swapaxes(b[::-1], 1, 2)}
+  return jax.tree.map(np.float32, {'params': parameters})
+
+
 @pytest.mark.parametrize(('name', 'damped'), ALL)
 def test_layer_is_the_simulated_oscillator_and_so_is_its_gradient(name, damped):
   """The gradient along one random direction of all parameters and inputs together."""
@@ -173,65 +183,69 @@ def test_float32_layer_keeps_poles_near_both_ends(end, gap):
   assert_float32_layer_is_the_float64_one(layer(3, algorithm='fused'), single, u, 3e-5)
 
 
-@pytest.mark.parametrize(
-  ('name', 'size'), [*((name, 32) for name in SCHEMES if name != 'imex'), ('imex', 128)]
-)
-def test_float32_layer_of_the_ring_is_the_float64_one(name, size):
-  """At 128 oscillators, one within 0.01 of pi, float32 coefficients gave 1e-3 and 3e-3."""
-  u = np.random.default_rng(0).standard_normal((1, 1024, size), np.float32)
-  module = layer(size, discretisation=name, algorithm='fused')
+def test_float32_layer_of_the_ring_is_the_float64_one():
+  """The size and the pole within 0.01 of pi at which float32 coefficients gave 1e-3 and 3e-3."""
+  u = np.random.default_rng(0).standard_normal((1, 1024, 128), np.float32)
+  module = layer(128, algorithm='fused')
   variables = jax.jit(module.init)(jax.random.key(0), u[:, :1])
-  assert_float32_layer_is_the_float64_one(module, variables, u, 5e-5)
+  assert_float32_layer_is_the_float64_one(module, variables, u, 2e-5)
+
+
+@pytest.mark.parametrize('name', [name for name in SCHEMES if name != 'imex'])
+def test_float32_layer_of_every_ring_is_the_float64_one(name):
+  u = np.random.default_rng(0).standard_normal((1, 1024, 6), np.float32)
+  variables = variables_inside(60, 6)
+  ring = discretisation.ring(jax.random.key(0), 60, name, True, 0.9, 1.0, np.pi)
+  variables['params']['dynamics'] = jax.device_get(ring)
+  module = layer(60, discretisation=name, algorithm='sequential')
+  assert_float32_layer_is_the_float64_one(module, variables, u, 2e-5)
 
 
 def test_second_derivatives_pass_through_the_float64_coefficients():
-  u, module = tokens(1, 9, 3), layer(4, theta_max=3.1, algorithm='sequential')
-  variables = jax.jit(module.init)(jax.random.key(0), u)
+  u, module = tokens(1, 9, 3), layer(4, algorithm='sequential')
+  variables = variables_inside(4, 3)
 
   @jax.jit
-  def curvature(variables, u):
-    loss = lambda v: jnp.sum(module.apply(v, u) ** 4)
-    norm = lambda v: sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(jax.grad(loss)(v)))
-    return jax.tree.leaves(jax.grad(norm)(variables))
+  def curvature(dynamics, variables, u):
+    parts = lambda d: {'params': variables['params'] | {'dynamics': d}}
+    loss = lambda d: jnp.sum(module.apply(parts(d), u) ** 4)
+    norm = lambda d: sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(jax.grad(loss)(d)))
+    return jax.tree.leaves(jax.grad(norm)(dynamics))
 
-  single = jax.device_get(curvature(variables, u))
+  arguments = (variables['params']['dynamics'], variables, u)
+  single = jax.device_get(curvature(*arguments))
   with jax.enable_x64(True):
-    exact = jax.device_get(curvature(*doubled((variables, u))))
+    exact = jax.device_get(curvature(*doubled(arguments)))
   assert_close(single, exact, 1e-4)
 
 
 def test_forward_mode_is_refused():
-  u, module = tokens(1, 3, 2), layer(2, algorithm='sequential')
-  variables = jax.jit(module.init)(jax.random.key(0), u)
+  u, module, variables = tokens(1, 3, 2), layer(2, algorithm='sequential'), variables_inside(2, 2)
   apply = lambda v: module.apply(v, u)
-  with pytest.raises(TypeError, match="can't apply forward-mode .* to a custom_vjp"):
-    jax.jit(lambda v: jax.jvp(apply, (v,), (v,)))(variables)
+  with pytest.raises(TypeError, match='to a custom_vjp function'):
+    jax.jit(lambda v: jax.jvp(apply, (v,), (v,))).lower(variables)
 
 
 def test_vmap_over_the_parameters_of_a_jitted_layer_is_a_loop():
-  u, module = tokens(1, 9, 3), layer(4, theta_max=3.1, algorithm='sequential')
-  many = jax.jit(jax.vmap(lambda key: module.init(key, u)))(jax.random.split(jax.random.key(0)))
+  u, module = tokens(1, 9, 3), layer(4, algorithm='sequential')
+  both = [variables_inside(4, 3), jax.tree.map(lambda a: 0.9 * a, variables_inside(4, 3))]
   gradient = jax.jit(jax.grad(lambda v: jnp.sum(module.apply(v, u) ** 2)))
-  together = jax.device_get(jax.vmap(gradient)(many))
-  many = jax.device_get(many)
-  alone = [jax.device_get(gradient(jax.tree.map(lambda a, i=i: a[i], many))) for i in range(2)]
-  for leaf, *each in zip(*map(jax.tree.leaves, (together, *alone)), strict=True):
-    np.testing.assert_allclose(leaf, np.stack(each), rtol=1e-4, atol=1e-4)
+  together = jax.device_get(jax.vmap(gradient)(jax.tree.map(lambda *a: np.stack(a), *both)))
+  for i, one in enumerate(both):
+    alone = jax.tree.leaves(jax.device_get(gradient(one)))
+    assert_close([leaf[i] for leaf in jax.tree.leaves(together)], alone, 1e-5)
 
 
-@pytest.mark.parametrize('name', ['imex', 'imex3'])
-def test_gradients_are_finite_at_critical_damping_and_its_limits(name):
+def test_gradients_are_finite_at_critical_damping_and_its_limits():
   """The projection clamps A exactly onto the double pole, at theta = 0 and at pi."""
-  u, (A, G) = tokens(1, 20, 3), np.meshgrid([0.0, 1e9], np.float32([0.0, 1e-12, 1.0, 1e6]))
-  module = layer(A.size, discretisation=name, input_norm=True, algorithm='fused')
-  variables = jax.jit(module.init)(jax.random.key(0), u)
-  dynamics = variables['params']['dynamics'] | {'A': np.float32(A.ravel()), 'G': G.ravel()}
-  variables = {'params': variables['params'] | {'dynamics': dynamics}}
+  u, (A, G) = tokens(1, 20, 3), np.meshgrid([0.0, 1e9], [0.0, 1e-12, 1.0, 1e6])
+  module, variables = layer(A.size, input_norm=True, algorithm='fused'), variables_inside(A.size, 3)
+  variables['params']['dynamics'] |= {'A': np.float32(A.ravel()), 'G': np.float32(G.ravel())}
   assert all(np.isfinite(leaf).all() for leaf in output_and_gradients(module)(variables, u))
 
 
-@pytest.mark.parametrize('name', SCHEMES)
-def test_every_parameter_learns_in_every_scheme(name):
+@pytest.mark.parametrize('name', ['imex3', 'ex'])
+def test_every_parameter_learns_with_every_option(name):
   options = {'region': 'stable', 'initialisation': 'uniform', 'input_norm': True, 'heads': 2}
   module = layer(6, discretisation=name, algorithm='sequential', **options)
 
@@ -257,20 +271,16 @@ def test_heads_are_layers_side_by_side():
   """Outputs and all gradients, also through the adjoint that the fused filter brings along."""
   u, fields = tokens(), {'discretisation': 'imex2', 'algorithm': 'fused'}
   together, alone = layer(9, heads=3, **fields), layer(3, **fields)
-  variables = jax.device_get(jax.jit(together.init)(jax.random.key(0), u))
-  parameters = variables['params']
-  assert {name: parameters[name].shape for name in 'BCD'} == {
-    'B': (3, 6, 2),
-    'C': (3, 2, 6),
-    'D': (6,),
-  }
+  variables = variables_inside(9, 6, heads=3)
+  shapes = jax.eval_shape(together.init, jax.random.key(0), u)
+  assert jax.tree.map(jnp.shape, shapes) == jax.tree.map(jnp.shape, variables)
 
   def run(module, variables, u):
     return jnp.sum(module.apply(variables, u) ** 2), module.apply(variables, u)
 
   both = lambda m: jax.jit(jax.grad(functools.partial(run, m), argnums=(0, 1), has_aux=True))
   (gradient, to_u), y = jax.device_get(both(together)(variables, u))
-  one = both(alone)
+  one, parameters = both(alone), variables['params']
   for i in range(3):
     columns = slice(2 * i, 2 * i + 2)
     (expected, expected_to_u), expected_y = one(head(parameters, i, 3), u[..., columns])
@@ -288,7 +298,7 @@ def test_heads_are_layers_side_by_side():
 )
 def test_tokens_one_by_one_are_the_whole_layer(fields, reverse):
   u, module = tokens(), layer(6, reverse=reverse, algorithm='sequential', **fields)
-  variables = jax.jit(module.init)(jax.random.key(0), u)
+  variables = variables_inside(6, 6, fields.get('heads', 1))
 
   @jax.jit
   def both(variables, u):
@@ -301,29 +311,25 @@ def test_tokens_one_by_one_are_the_whole_layer(fields, reverse):
   np.testing.assert_allclose(streamed, whole, atol=2e-5)
 
 
-def test_backbone_streams_a_late_scheme_in_bfloat16_and_float32():
-  module = Backbone(blocks=2, state=6, discretisation='ex', heads=2, bidirectional=False)
+def test_backbone_streams_a_late_scheme_with_heads():
+  module = Backbone(blocks=1, state=6, discretisation='ex', heads=2, bidirectional=False)
   x = tokens()
   variables = jax.jit(lambda x: module.init(jax.random.key(0), x, None, None, False))(x)
 
-  @jax.jit
   def both(x):
     step = lambda state, x: module.apply(variables, state, x, method='step')
     _, y = jax.lax.scan(step, module.rest(variables, x), jnp.swapaxes(x, 0, 1))
     return jnp.swapaxes(y, 0, 1), module.apply(variables, x, None, None, False)
 
-  np.testing.assert_allclose(*both(x), atol=2e-5)
-  streamed, whole = both(x.astype(jnp.bfloat16))
-  assert streamed.dtype == whole.dtype == jnp.bfloat16
-  np.testing.assert_allclose(*map(np.float32, (streamed, whole)), atol=0.1)
+  np.testing.assert_allclose(*jax.jit(both)(x), atol=2e-5)
+  narrow = jax.eval_shape(both, jax.ShapeDtypeStruct(x.shape, jnp.bfloat16))
+  assert {y.dtype for y in narrow} == {jnp.dtype('bfloat16')}
 
 
-@pytest.mark.parametrize('reverse', [False, True])
-@pytest.mark.parametrize('name', ['imex', 'ex'])
+@pytest.mark.parametrize(('name', 'reverse'), [('imex', False), ('ex', True)])
 def test_state_space_is_the_layer_as_one_filter(name, reverse):
   u, fields = tokens(), {'discretisation': name, 'heads': 3, 'algorithm': 'sequential'}
-  module = layer(6, reverse=reverse, input_norm=True, **fields)
-  variables = jax.jit(module.init)(jax.random.key(0), u)
+  module, variables = layer(6, reverse=reverse, **fields), variables_inside(6, 6, heads=3)
   y = np.asarray(jax.jit(module.apply)(variables, u))
   read = jax.jit(lambda v: module.apply(v, 6, method='state_space')._replace(delay=None))
   found = doubled(read(variables))
@@ -342,8 +348,7 @@ def test_state_space_is_the_layer_as_one_filter(name, reverse):
 
 
 def test_input_norm_replaces_the_scale_of_the_input():
-  module = layer(6, input_norm=True)
-  variables = jax.jit(module.init)(jax.random.key(0), tokens())
+  module, variables = layer(6, input_norm=True), variables_inside(6, 6)
   found = jax.jit(lambda v: module.apply(v, 6, method='state_space')._replace(delay=None))(
     variables
   )
@@ -363,11 +368,10 @@ def test_backbone_commutes_with_a_flip_when_its_directions_are_swapped():
   np.testing.assert_allclose(flipped, apply(variables, x), atol=2e-5)
 
 
-@pytest.mark.parametrize('name', ['imex', 'ex'])
-def test_one_direction_is_causal_and_shift_invariant(name):
+def test_one_direction_is_causal_and_shift_invariant():
   x = tokens()
   x[:, 14:] = 0
-  apply, variables = backbone(bidirectional=False, discretisation=name)
+  apply, variables = backbone(bidirectional=False)
   assert 'backward' not in variables['params']['block_0']
   y, later = (np.asarray(apply(variables, a)) for a in (x, np.roll(x, 9, axis=1)))
   np.testing.assert_allclose(later[:, 9:], y[:, :-9], atol=1e-5)
