@@ -138,12 +138,14 @@ def test_float32_keeps_the_gain_of_slow_states():
   np.testing.assert_allclose(factor, step * (1 + z / 2 + z**2 / 6), rtol=3e-7)
 
 
-def test_initial_steps_are_log_uniform():
+def test_initial_steps_are_log_uniform_and_matrices_keep_the_variance():
   dynamics = layer(state=400, init_blocks=100)
   variables = jax.jit(dynamics.init)(jax.random.key(0), jnp.zeros((1, 2, 2)))
   log_steps = np.sort(variables['params']['dynamics']['log_step'])
   expected = np.log(0.001) + np.log(100) * np.arange(1, 401) / 401
   np.testing.assert_allclose(log_steps, expected, atol=0.35)
+  power = lambda name: np.mean(np.sum(np.square(variables['params'][name]), axis=0))
+  np.testing.assert_allclose([2 * power('B'), 800 * power('C')], 1, rtol=0.2)
 
 
 def test_state_space_is_the_layer():

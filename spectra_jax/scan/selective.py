@@ -16,8 +16,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-_CHUNK_STATES = 2**18  # states of all tokens in one chunk, 1 MiB in float32: the size of a cache
-_CHUNK_ASSOCIATIVE = 64  # tokens; the elements of a longer chunk go through memory more often
+# Tokens in one chunk. Short ones keep its states in a cache, but leave more starts to store.
+_CHUNK_LOOP, _CHUNK_ASSOCIATIVE = 16, 64
 
 
 def selective_scan(
@@ -58,8 +58,7 @@ def selective_scan(
     u_BxLxE: [B, L, E] input. States and sums are float32 where it is narrower.
     algorithm: one of the above.
     reverse: run from the last token to the first.
-    chunk: tokens in one chunk; None takes 64 in `chunked_associative` and 2^18 / (B E N), 1 to 512,
-      in `chunked`.
+    chunk: tokens in one chunk; None takes 16 in `chunked` and 64 in `chunked_associative`.
 
   Returns:
     the state after the last token (the first if `reverse`), and y_BxLxE in the dtype of u.
@@ -139,8 +138,7 @@ def _chunks(inner, state, weights, tokens, reverse, chunk):
   """Equal chunks, then what is left over."""
   length = tokens[0].shape[0]
   if chunk is None:
-    default = min(max(_CHUNK_STATES // state.size, 1), 512)
-    chunk = default if inner is _scan_loop else _CHUNK_ASSOCIATIVE
+    chunk = _CHUNK_LOOP if inner is _scan_loop else _CHUNK_ASSOCIATIVE
   chunks = -(-length // chunk)
   whole = length // chunks * chunks
   cuts = [(0, whole, chunks), (whole, length, 1)] if whole < length else [(0, whole, chunks)]
