@@ -296,7 +296,7 @@ def test_heads_are_layers_side_by_side():
     ({'discretisation': 'ex', 'heads': 2}, True),
   ],
 )
-def test_tokens_one_by_one_are_the_whole_layer(fields, reverse):
+def test_tokens_one_by_one_and_in_chunks_are_the_whole_layer(fields, reverse):
   u, module = tokens(), layer(6, reverse=reverse, algorithm='sequential', **fields)
   variables = variables_inside(6, 6, fields.get('heads', 1))
 
@@ -305,10 +305,15 @@ def test_tokens_one_by_one_are_the_whole_layer(fields, reverse):
     advance = lambda state, u: module.apply(variables, state, u, method='advance')
     rest = jax.tree.map(jnp.zeros_like, advance(None, u[:, :1])[0])
     _, y = jax.lax.scan(advance, rest, jnp.swapaxes(u, 0, 1)[:, :, None], reverse=reverse)
-    return jnp.swapaxes(y[:, :, 0], 0, 1), module.apply(variables, u)
+    first, second = (u[:, 9:], u[:, :9]) if reverse else (u[:, :9], u[:, 9:])
+    state, one = advance(None, first)
+    chunks = [one, advance(state, second)[1]]
+    chunked = jnp.concatenate(chunks[::-1] if reverse else chunks, axis=1)
+    return jnp.swapaxes(y[:, :, 0], 0, 1), chunked, module.apply(variables, u)
 
-  streamed, whole = both(variables, u)
+  streamed, chunked, whole = both(variables, u)
   np.testing.assert_allclose(streamed, whole, atol=2e-5)
+  np.testing.assert_allclose(chunked, whole, atol=2e-5)
 
 
 def test_backbone_streams_a_late_scheme_with_heads():
