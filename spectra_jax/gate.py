@@ -59,21 +59,23 @@ def _backward(arrays, dout_BxLxD):
   y_BxLxD, kernel_Dx2D, bias_2D, *scales = arrays
   batch, length, width = y_BxLxD.shape
   examples, tokens = _piece(batch, length)
-  cut = lambda a_BxLxD: a_BxLxD.reshape(-1, examples, tokens, width)
+  cut = lambda a_BxLxD: a_BxLxD.reshape(-1, examples * tokens, width)
 
   def of_piece(scale):
     scale_BxD = jnp.broadcast_to(scale[:, 0], (batch, width))
-    return jnp.repeat(scale_BxD, length // tokens, axis=0).reshape(-1, examples, 1, width)
+    return jnp.repeat(scale_BxD, length // tokens, axis=0).reshape(-1, examples, width)
 
-  def one_piece(sums, piece):
-    y_ExTxD, dout_ExTxD, *scales = piece
-    run = lambda *learned: _plain(*learned, *scales)
-    dy_ExTxD, *both = jax.vjp(run, y_ExTxD, kernel_Dx2D, bias_2D)[1](dout_ExTxD)
-    return jax.tree.map(jnp.add, sums, both), dy_ExTxD
+  def one_piece(i, carry):
+    sums, rows_NxRxD = carry
+    of_row = [jnp.repeat(scale_NxExD[i], tokens, axis=0) for scale_NxExD in scales_of_pieces]
+    run = lambda *learned: _plain(*learned, *of_row)
+    dy_RxD, *both = jax.vjp(run, rows_NxRxD[i], kernel_Dx2D, bias_2D)[1](dout_NxRxD[i])
+    # In the place of y, which is not needed again: memory of its own would cost a tenth.
+    return jax.tree.map(jnp.add, sums, both), rows_NxRxD.at[i].set(dy_RxD)
 
+  dout_NxRxD, scales_of_pieces = cut(dout_BxLxD), [of_piece(scale) for scale in scales]
   zeros = [jnp.zeros(a.shape, jnp.promote_types(a.dtype, jnp.float32)) for a in arrays[1:3]]
-  pieces = (cut(y_BxLxD), cut(dout_BxLxD), *map(of_piece, scales))
-  both, dy = lax.scan(one_piece, zeros, pieces)
+  both, dy = lax.fori_loop(0, len(dout_NxRxD), one_piece, (zeros, cut(y_BxLxD)))
   learned = (sums.astype(a.dtype) for sums, a in zip(both, arrays[1:3], strict=True))
   return dy.reshape(y_BxLxD.shape), *learned, *map(jnp.zeros_like, scales)
 

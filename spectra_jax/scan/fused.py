@@ -135,21 +135,22 @@ def _chunked_backward(tokens, reverse, residuals, cotangents):
     return state, state
 
   def one_chunk(carry, chunk):
-    adjoint, db_DxQ, dc_out_DxQ, dd_D, du_BxLxD = carry
+    adjoint, db_DxQ, dc_out_DxQ, dd_D, dy_du_BxLxD = carry
     i, state = chunk
-    u_RxD, dy_RxD = _cut(u_BxLxD, i, tokens), _cut(dy_BxLxD, i, tokens)
+    u_RxD, dy_RxD = _cut(u_BxLxD, i, tokens), _cut(dy_du_BxLxD, i, tokens)
     w_TxBxQ = (u_RxD @ b_QxD.T).reshape(tokens, batch, -1)
     dx_TxBxQ = (dy_RxD @ c_out_DxQ).reshape(tokens, batch, -1)
     _, (zeta_TxBxQ, x_TxBxQ) = lax.scan(states_step, state, w_TxBxQ, reverse=reverse)
     per_token = (dx_TxBxQ, zeta_TxBxQ, x_TxBxQ)
     adjoint, mu_TxBxQ = lax.scan(adjoint_step, adjoint, per_token, reverse=not reverse)
     mu_RxQ, x_RxQ = (a.reshape(tokens * batch, -1) for a in (mu_TxBxQ, x_TxBxQ))
-    du_BxLxD = _paste(du_BxLxD, mu_RxQ @ b_QxD + d_D * dy_RxD, i, tokens)
+    # du takes the place of dy, which is not needed again.
+    dy_du_BxLxD = _paste(dy_du_BxLxD, mu_RxQ @ b_QxD + d_D * dy_RxD, i, tokens)
     # u.T @ mu and not mu.T @ u: the matmul of fewer rows is the faster one.
     sums = (db_DxQ + u_RxD.T @ mu_RxQ, dc_out_DxQ + dy_RxD.T @ x_RxQ)
-    return (adjoint, *sums, dd_D + jnp.sum(u_RxD * dy_RxD, axis=0), du_BxLxD), None
+    return (adjoint, *sums, dd_D + jnp.sum(u_RxD * dy_RxD, axis=0), dy_du_BxLxD), None
 
-  start = ((adjoint, zero), *map(jnp.zeros_like, (b_QxD.T, c_out_DxQ, d_D, u_BxLxD)))
+  start = ((adjoint, zero), *map(jnp.zeros_like, (b_QxD.T, c_out_DxQ, d_D)), dy_BxLxD)
   chunks = (jnp.arange(length // tokens), states)
   (adjoint, db_DxQ, *gradients), _ = lax.scan(one_chunk, start, chunks, reverse=not reverse)
   mu_BxQ, to_start = finish(adjoint[0])
