@@ -74,7 +74,7 @@ def test_misspelt_key_is_refused():
 @pytest.mark.parametrize(
   ('change', 'words'),
   [
-    ({'backbone.name': 'linos'}, "backbones has no 'linos', expected one of linoss"),
+    ({'backbone.name': 'linos'}, "backbones has no 'linos', expected one of conv"),
     ({'task.name': 'mask'}, "tasks has no 'mask', expected one of masked"),
     ({'dataset.computed.path': 'none.npz'}, 'none.npz is missing'),
     ({'axis.points': 40}, 'axis step is .* at most 8; raise axis.points'),

@@ -1,5 +1,6 @@
 """What every component file promises; a new file joins by existing."""
 
+import functools
 import importlib
 import inspect
 import pathlib
@@ -30,19 +31,29 @@ def backbone_class(name):
   return importlib.import_module(f'spectra_jax.backbones.{name}').Backbone
 
 
+@functools.cache
 def backbone(name, **changes):
-  options = {**default.get_config().backbone[name].to_dict(), **changes}
-  module = backbone_class(name)(**options)
-  x = jax.random.normal(jax.random.key(0), SHAPE)
+  """(apply(variables, x, train) jitted, module, variables) of one small block."""
+  options = default.get_config().backbone[name].to_dict()
+  small = {'blocks': 1, 'state': 8, 'init_blocks': 1, 'conv_blocks': 1, 'attention_blocks': 1}
+  small = {key: value for key, value in small.items() if key in options}
+  module = backbone_class(name)(**{**options, **small, **changes})
   mask = np.ones(SHAPE[:2], bool)
-  return module, module.init(jax.random.key(1), x, NU, mask, False), x, mask
+  call = lambda variables, x, train: module.apply(variables, x, NU, mask[: len(x)], train)
+  initialise = jax.jit(lambda key, x: module.init(key, x, NU, mask, False))
+  variables = initialise(jax.random.key(1), tokens())
+  return jax.jit(call, static_argnums=2), module, variables
+
+
+def tokens(dtype='float32'):
+  return jax.random.normal(jax.random.key(0), SHAPE, dtype)
 
 
 @pytest.mark.parametrize('name', files(spectra_jax.backbones))
 @pytest.mark.parametrize('dtype', ['float32', 'bfloat16'])
 def test_backbone_keeps_shape_and_dtype(name, dtype):
-  module, params, x, mask = backbone(name)
-  y = module.apply(params, x.astype(dtype), NU, mask, False)
+  apply, _, variables = backbone(name)
+  y = apply(variables, tokens(dtype), False)
   assert y.shape == SHAPE
   assert y.dtype == dtype
   assert jnp.isfinite(y.astype(jnp.float32)).all()
@@ -50,31 +61,33 @@ def test_backbone_keeps_shape_and_dtype(name, dtype):
 
 @pytest.mark.parametrize('name', files(spectra_jax.backbones))
 def test_backbone_treats_examples_apart(name):
-  module, params, x, mask = backbone(name)
-  whole = module.apply(params, x, NU, mask, False)
-  alone = module.apply(params, x[1:2], NU, mask[1:2], False)
-  np.testing.assert_allclose(whole[1:2], alone, atol=2e-5)
+  apply, _, variables = backbone(name)
+  x = tokens()
+  changed = apply(variables, x.at[0].add(1.0), False)
+  whole = apply(variables, x, False)
+  np.testing.assert_allclose(changed[1:], whole[1:], atol=2e-5)
+  assert jnp.abs(changed[0] - whole[0]).max() > 1e-3
 
 
 @pytest.mark.parametrize('name', files(spectra_jax.backbones))
 def test_every_backbone_parameter_has_a_gradient(name):
-  module, params, x, mask = backbone(name)
-  loss = lambda p: (module.apply(p, x, NU, mask, False) ** 2).sum()
-  for path, grad in jax.tree_util.tree_leaves_with_path(jax.grad(loss)(params)):
-    assert jnp.isfinite(grad).all(), path
-    assert jnp.abs(grad).max() > 0, path
+  apply, _, variables = backbone(name)
+  gradient = jax.jit(jax.grad(lambda v, x: (apply(v, x, False) ** 2).sum()))
+  for path, leaf in jax.tree_util.tree_leaves_with_path(gradient(variables, tokens())):
+    assert jnp.isfinite(leaf).all(), path
+    assert jnp.abs(leaf).max() > 0, path
 
 
 @pytest.mark.parametrize('name', files(spectra_jax.backbones))
 def test_backbone_dropout_belongs_to_the_example(name):
-  module, params, x, mask = backbone(name, dropout=0.5)
-  keys = jax.random.split(jax.random.key(2), 3)
-  run = lambda x, keys: module.apply({**params, **example_keys(keys)}, x, NU, mask, True)
+  apply, _, variables = backbone(name, dropout=0.5)
+  x, keys = tokens(), jax.random.split(jax.random.key(2), 3)
+  run = lambda x, keys: apply({**variables, **example_keys(keys)}, x, True)
   first, turned = run(x, keys), run(x[::-1], keys[::-1])
   np.testing.assert_allclose(first, turned[::-1], atol=2e-5)
-  assert jnp.abs(first - module.apply(params, x, NU, mask, False)).max() > 1e-3
+  assert jnp.abs(first - apply(variables, x, False)).max() > 1e-3
   with pytest.raises(ValueError, match='got no per-example keys'):
-    module.apply(params, x, NU, mask, True)
+    jax.eval_shape(lambda v, x: apply(v, x, True), variables, x)
 
 
 def streaming():
@@ -87,21 +100,21 @@ def streaming():
 @pytest.mark.parametrize('name', streaming())
 def test_recurrent_backbones_stream(name):
   """Token by token and chunk by chunk they are the whole sequence, and both ways they refuse."""
-  module, params, x, mask = backbone(name, bidirectional=False)
+  apply, module, variables = backbone(name, bidirectional=False)
+  x = tokens()
 
   @jax.jit
-  def three_ways(params, x):
-    step = lambda state, u: module.apply(params, state, u, method='step')
-    _, steps = jax.lax.scan(step, module.rest(params, x), x.swapaxes(0, 1))
-    whole = module.apply(params, x, NU, mask, False)
-    return whole, steps.swapaxes(0, 1), module.in_chunks(params, x, chunk=7)
+  def streams(variables, x):
+    step = lambda state, u: module.apply(variables, state, u, method='step')
+    _, steps = jax.lax.scan(step, module.rest(variables, x), x.swapaxes(0, 1))
+    return steps.swapaxes(0, 1), module.in_chunks(variables, x, chunk=7)
 
-  whole, steps, chunks = three_ways(params, x)
-  np.testing.assert_allclose(steps, whole, atol=2e-5)
-  np.testing.assert_allclose(chunks, whole, atol=2e-5)
-  both_ways, params, *_ = backbone(name, bidirectional=True)
-  with pytest.raises(ValueError, match='cannot stream'):
-    both_ways.apply(params, None, x[:, 0], method='step')
+  whole = apply(variables, x, False)
+  for streamed in streams(variables, x):
+    np.testing.assert_allclose(streamed, whole, atol=2e-5)
+  _, both_ways, variables = backbone(name)
+  with pytest.raises(ValueError, match=r'bidirectional = True .* cannot stream'):
+    both_ways.apply(variables, None, x[:, 0], method='step')
 
 
 @pytest.mark.parametrize('name', files(spectra_jax.losses))
