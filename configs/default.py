@@ -65,7 +65,8 @@ def get_config() -> ConfigDict:
   c.backbone.linoss.theta_max = 3.141592653589793  # ring initialisation: angle in [0, theta_max]
   c.backbone.linoss.input_norm = False  # inputs scaled to unit variance of each oscillator
   c.backbone.linoss.heads = 1  # groups of channels and oscillators that do not see each other
-  c.backbone.linoss.algorithm = 'auto'  # auto, fused, associative, sequential
+  c.backbone.linoss.algorithm = 'auto'  # auto, fused, chunked, fft, associative, sequential, pallas
+  c.backbone.linoss.sequence_axis = ''  # mesh axis along which tokens are split; '' = not split
   c.backbone.interferogram = ConfigDict(c.backbone.linoss.to_dict())  # linoss on retardations:
   c.backbone.interferogram.bidirectional = False  # or also from long to short retardations
   c.backbone.s5 = ConfigDict()

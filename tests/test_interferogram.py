@@ -372,6 +372,10 @@ UNEVEN = np.array([1.0, 2.0, 4.0, 5.0])
       lambda: backbone.Backbone().apply({}, np.ones((1, 4, 2)), UNEVEN, None, False),
       'expected an even ascending axis',
     ),
+    (
+      lambda: backbone.Backbone(sequence_axis='seq').apply({}, np.ones((1, 4, 2)), AXIS, 0, False),
+      "sequence_axis = 'seq', expected '': its cosine transform needs all tokens on one device",
+    ),
   ],
 )
 def test_bad_calls_are_refused_with_a_sentence(call, words):

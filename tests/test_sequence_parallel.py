@@ -2,7 +2,6 @@
 
 import functools
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,8 +10,9 @@ from jax import lax
 from jax.sharding import AxisType
 from jax.sharding import PartitionSpec as P
 
-from spectra_jax.blocks import Block
-from spectra_jax.scan import advance_oscillators, oscillator_ssm
+from spectra_jax.backbones.linoss import Backbone
+from spectra_jax.dropout import example_keys
+from spectra_jax.scan import oscillator_ssm
 from spectra_jax.scan.sharded import advance_sharded, sharded_oscillator_ssm
 from tests.test_scan_algorithms import arguments, assert_close, loop, side_by_side
 
@@ -75,55 +75,68 @@ def test_devices_exchange_states_and_nothing_of_the_length_of_the_sequence():
   assert 'tensor<2x4x2x2x1xf32>) -> tensor<2x4x2x2x8xf32>' in collectives[0]
 
 
-class Layer(nn.Module):
-  """Eight oscillators with fixed poles; `axis_name` splits its tokens over devices."""
-
-  axis_name: str
-  reverse: bool
-
-  @nn.compact
-  def advance(self, state, u_BxTxD):
-    _, g_P, c_P, b_QxD, c_out_DxQ, d_D, _ = arguments(3, 1, 1, u_BxTxD.shape[-1], 8)
-    uniform = lambda _, value: jnp.asarray(value, jnp.float32)
-    b_QxD, c_out_DxQ = self.param('B', uniform, b_QxD), self.param('C', uniform, c_out_DxQ)
-    arrays = (jnp.float32(g_P), jnp.float32(c_P), b_QxD, c_out_DxQ, jnp.float32(d_D), u_BxTxD)
-    if self.axis_name:
-      advance = functools.partial(advance_sharded, axis_name=self.axis_name)
-    else:
-      advance = advance_oscillators
-    return advance(state, *arrays, reverse=self.reverse)
+def backbone(**fields):
+  return Backbone(**{'blocks': 2, 'state': 4, 'dropout': 0.5, **fields})
 
 
-def test_a_bidirectional_block_equals_the_whole_sequence_with_its_gradients():
-  """Norm, GELU and GLU act on each token alone; parameter gradients are summed over the axis."""
-  block = lambda axis_name: Block(functools.partial(Layer, axis_name), True, 0.0, 'rms')
-  x_BxLxD = np.float32(np.random.default_rng(0).normal(size=(2, 16, 4)))
+def parameters(module, x_BxLxD):
+  """Numbers in the shapes of its parameters, never compiled, nor mapped over a mesh."""
+  initialise = lambda key: module.init(key, x_BxLxD, None, None, False)
+  shapes, rng = jax.eval_shape(initialise, jax.random.key(0)), np.random.default_rng(1)
+  return jax.tree.map(lambda a: np.float32(rng.uniform(0.1, 0.6, a.shape)), shapes)
 
-  def outputs(axis_name, params, x_BxLxD):
-    return block(axis_name).apply(params, None, x_BxLxD, False, method='advance')[1]
 
-  def gradients(axis_name, params, x_BxLxD):
-    y_BxLxD, pull_back = jax.vjp(functools.partial(outputs, axis_name), params, x_BxLxD)
+@pytest.mark.parametrize(
+  'fields', [{}, {'discretisation': 'ex', 'heads': 2, 'blocks': 1}], ids=['damped', 'late, heads']
+)
+def test_a_backbone_of_split_tokens_is_the_whole_one_with_all_gradients(fields):
+  """Both directions with dropout; gradients of parameters are summed over the axis.
+
+  The late scheme needs the last token of the device before, or of the one behind in reverse.
+  """
+  x_BxLxD = np.float32(np.random.default_rng(0).normal(size=(2, 24, 4)))
+
+  def gradients(sequence_axis, variables, keys, x_BxLxD):
+    model = backbone(sequence_axis=sequence_axis, **fields)
+    run = lambda v, x: model.apply({**v, **example_keys(keys)}, x, None, None, True)
+    y_BxLxD, pull_back = jax.vjp(run, variables, x_BxLxD)
     return y_BxLxD, *pull_back(jnp.cos(y_BxLxD))
 
-  def local(params, x_BxLxD):
-    y_BxLxD, to_params, to_x_BxLxD = gradients('seq', params, x_BxLxD)
-    return y_BxLxD, lax.psum(to_params, 'seq'), to_x_BxLxD
+  def local(*arrays):
+    y_BxLxD, to_variables, to_x_BxLxD = gradients('seq', *arrays)
+    return y_BxLxD, lax.psum(to_variables, 'seq'), to_x_BxLxD
 
   tokens = P(None, 'seq')
   mapped = jax.shard_map(
     local,
     mesh=mesh(1, 8),
-    in_specs=(P(), tokens),
+    in_specs=(P(), P(), tokens),
     out_specs=(tokens, P(), tokens),
     check_vma=False,
   )
-  initialise = functools.partial(block('').init, method='advance')
-  params = jax.jit(initialise, static_argnums=(1, 3))(jax.random.key(0), None, x_BxLxD, False)
-  whole = jax.device_get(jax.jit(functools.partial(gradients, ''))(params, x_BxLxD))
-  split = jax.device_get(jax.jit(mapped)(params, x_BxLxD))
+  variables = parameters(backbone(sequence_axis='seq', **fields), x_BxLxD)
+  arrays = (variables, jax.random.split(jax.random.key(1), 2), x_BxLxD)
+  whole = jax.device_get(jax.jit(functools.partial(gradients, ''))(*arrays))
+  split = jax.device_get(jax.jit(mapped)(*arrays))
+  assert all(np.abs(leaf).max() > 1e-3 for leaf in jax.tree.leaves(whole))
   assert np.abs(split[0] - x_BxLxD).max() > 0.1
   assert_close(split, whole, 2e-5)
+
+
+def test_a_backbone_refuses_tokens_that_it_cannot_split():
+  x_BxLxD, state = jnp.zeros((2, 16, 4)), (jnp.zeros((2, 8)),) * 2
+
+  def advance(sequence_axis, state):
+    layer = backbone(sequence_axis=sequence_axis).layer()(reverse=False)
+    variables = jax.eval_shape(layer.init, jax.random.key(0), x_BxLxD)
+    jax.eval_shape(lambda v: layer.apply(v, state, x_BxLxD, method='advance'), variables)
+
+  with pytest.raises(ValueError, match=r"sequence_axis is 'seq', expected an axis of the mesh"):
+    advance('seq', None)
+  with pytest.raises(ValueError, match=r"sequence_axis is 'data', along which examples are split"):
+    advance('data', None)
+  with pytest.raises(ValueError, match=r"'seq' and a state is given, expected whole sequences"):
+    advance('seq', state)
 
 
 @pytest.mark.parametrize(('batch', 'length', 'what'), [(2, 21, 'length 21'), (3, 20, 'batch 3')])

@@ -35,8 +35,14 @@ class Backbone(linoss.Backbone):
     """[B, L, D] -> [B, L, D] in wavenumbers; mask_BxL (True = visible) is not used.
 
     Raises:
-      ValueError: nu_L [cm^-1] is not even and ascending, or as `linoss.Backbone`.
+      ValueError: nu_L [cm^-1] is not even and ascending, the tokens are split over devices, or as
+        `linoss.Backbone`.
     """
+    if self.sequence_axis:
+      raise ValueError(
+        f"backbones/interferogram has sequence_axis = {self.sequence_axis!r}, expected '': its "
+        'cosine transform needs all tokens on one device; leave it empty'
+      )
     spacing(nu_L)
     z_BxLxD = jax.scipy.fft.dct(x_BxLxD.astype('float32'), axis=1, norm='ortho')
     z_BxLxD = super().__call__(z_BxLxD.astype(x_BxLxD.dtype), nu_L, mask_BxL, train)

@@ -13,9 +13,11 @@ from collections.abc import Callable
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from spectra_jax import blocks, discretisation
 from spectra_jax.scan import advance_oscillators
+from spectra_jax.scan.sharded import DATA_AXIS, advance_sharded, tokens_before
 from spectra_jax.transfer import OscillatorFilter
 
 
@@ -23,13 +25,6 @@ def _uniform(fan_in):
   """U(+-1/sqrt(fan_in)), the initialisation of B and C in the published code."""
   bound = fan_in**-0.5
   return lambda key, shape: jax.random.uniform(key, shape, minval=-bound, maxval=bound)
-
-
-def _one_token_late(before_BxD, u_BxTxD, reverse):
-  """(the token that comes next, u shifted by one along the direction of the filter)."""
-  if reverse:
-    return u_BxTxD[:, 0], jnp.concatenate((u_BxTxD[:, 1:], before_BxD[:, None]), axis=1)
-  return u_BxTxD[:, -1], jnp.concatenate((before_BxD[:, None], u_BxTxD[:, :-1]), axis=1)
 
 
 def _block_diagonal(a_HxMxN):
@@ -47,6 +42,9 @@ class Oscillators(nn.Module):
   the h-th D/H channels for itself: B [H, 2P/H, D/H] and C [H, D/H, 2P/H].
 
   A state is (zeta, x) of the filter; where the scheme is late, with the last input before it.
+
+  With a `sequence_axis`, u has the tokens of one device (see `Backbone`); `init` and `state_space`
+  need no mesh.
   """
 
   state: int
@@ -60,6 +58,7 @@ class Oscillators(nn.Module):
   input_norm: bool
   heads: int
   algorithm: str
+  sequence_axis: str
   reverse: bool
 
   def __call__(self, u_BxLxD: jax.Array) -> jax.Array:
@@ -68,11 +67,13 @@ class Oscillators(nn.Module):
   def advance(self, state: blocks.State, u_BxTxD: jax.Array) -> tuple[blocks.State, jax.Array]:
     """The next T tokens; the contract of `spectra_jax.blocks`."""
     *filters, d_D = self._filters(u_BxTxD.shape[-1])
+    if self._axis:
+      self._check_axis(state)
     if not discretisation.SCHEMES[self.discretisation].delay:
       return self._run(state, (*filters, d_D), u_BxTxD)
     dtype, u_BxTxD = u_BxTxD.dtype, u_BxTxD.astype(jnp.promote_types(u_BxTxD.dtype, jnp.float32))
     before_BxD, state = (jnp.zeros_like(u_BxTxD[:, 0]), None) if state is None else state
-    before_BxD, late_BxTxD = _one_token_late(before_BxD, u_BxTxD, self.reverse)
+    before_BxD, late_BxTxD = self._one_token_late(before_BxD, u_BxTxD)
     state, y_BxTxD = self._run(state, (*filters, jnp.zeros_like(d_D)), late_BxTxD)
     return (before_BxD, state), (y_BxTxD + d_D.reshape(-1) * u_BxTxD).astype(dtype)
 
@@ -119,10 +120,28 @@ class Oscillators(nn.Module):
     G_P = dynamics['G'] if self.damped else jnp.zeros_like(dynamics['A'])
     return function(dynamics['A'], G_P, dynamics['steps'])
 
+  @property
+  def _axis(self):
+    return '' if self.is_initializing() else self.sequence_axis
+
+  def _one_token_late(self, before_BxD, u_BxTxD):
+    """(the token that comes next, u shifted by one along the direction of the filter)."""
+    last_BxD = u_BxTxD[:, 0 if self.reverse else -1]
+    if self._axis:
+      before_BxD, last_BxD = tokens_before(before_BxD, last_BxD, self._axis, self.reverse)
+    before_Bx1xD = before_BxD[:, None]
+    if self.reverse:
+      return last_BxD, jnp.concatenate((u_BxTxD[:, 1:], before_Bx1xD), axis=1)
+    return last_BxD, jnp.concatenate((before_Bx1xD, u_BxTxD[:, :-1]), axis=1)
+
   def _run(self, state, filters, u_BxTxD):
+    advance = advance_oscillators
+    if self._axis:
+      advance = functools.partial(advance_sharded, axis_name=self._axis)
+
     def one_head(state, g_P, c_P, e_P, b_QxD, c_out_DxQ, d_D, u_BxTxD):
       options = {'e_P': e_P, 'algorithm': self.algorithm, 'reverse': self.reverse}
-      return advance_oscillators(state, g_P, c_P, b_QxD, c_out_DxQ, d_D, u_BxTxD, **options)
+      return advance(state, g_P, c_P, b_QxD, c_out_DxQ, d_D, u_BxTxD, **options)
 
     if self.heads == 1:
       return one_head(state, *filters, u_BxTxD)
@@ -147,10 +166,29 @@ class Oscillators(nn.Module):
       *(self.r_min, self.r_max, self.theta_max, self.input_norm),
     )
 
+  def _check_axis(self, state):
+    if self._axis == DATA_AXIS:
+      raise ValueError(
+        f'LinOSS sequence_axis is {DATA_AXIS!r}, along which examples are split, expected an axis '
+        'that splits their tokens; give the mesh another one'
+      )
+    if state is not None:
+      raise ValueError(
+        f'LinOSS sequence_axis is {self._axis!r} and a state is given, expected whole sequences '
+        "from rest; stream with sequence_axis = ''"
+      )
+    try:
+      lax.axis_size(self._axis)
+    except NameError:
+      raise ValueError(
+        f'LinOSS sequence_axis is {self._axis!r}, expected an axis of the mesh of a jax.shard_map '
+        "around the backbone; map it over the tokens, or set `sequence_axis` to ''"
+      ) from None
+
 
 _SHARED = (
   *('state', 'discretisation', 'damped', 'region', 'initialisation', 'r_min', 'r_max'),
-  *('theta_max', 'input_norm', 'heads', 'algorithm'),
+  *('theta_max', 'input_norm', 'heads', 'algorithm', 'sequence_axis'),
 )
 
 
@@ -173,6 +211,10 @@ class Backbone(blocks.Recurrent):
     input_norm: scale the input of each oscillator so that white noise gives unit variance.
     heads: H groups of D/H channels and P/H oscillators that do not see each other.
     algorithm: of `spectra_jax.scan.advance_oscillators`.
+    sequence_axis: mesh axis along which the tokens are split; '' = not split. Otherwise x_BxLxD is
+      what one device has of them inside `jax.shard_map`, as many on each and in the order of the
+      axis, and gradients of parameters are to be summed over the axis, as in
+      `spectra_jax.scan.sharded.advance_sharded`.
   """
 
   state: int = 64
@@ -186,6 +228,7 @@ class Backbone(blocks.Recurrent):
   input_norm: bool = False
   heads: int = 1
   algorithm: str = 'auto'
+  sequence_axis: str = ''
 
   @nn.nowrap
   def layer(self) -> Callable[..., Oscillators]:

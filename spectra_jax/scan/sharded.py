@@ -9,6 +9,7 @@ GLU and dropout act on each token alone, so that a whole block needs no other co
 import functools
 
 import jax
+import jax.numpy as jnp
 from jax import lax
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
@@ -59,11 +60,36 @@ def advance_sharded(
   end, _ = local(None, *parameters, u_BxLxD, algorithm='chunked')  # y is not computed under jit
   start = rest(*end[0].shape, end[0].dtype) if state is None else state
   starts = _starts(start, end, g_P, c_P, e_P, u_BxLxD.shape[1], axis_name, reverse)
-  index = lax.axis_index(axis_name)
-  index = lax.axis_size(axis_name) - 1 - index if reverse else index
-  here = lax.dynamic_index_in_dim(starts, index, axis=-1, keepdims=False)
+  here = _own(starts, axis_name, reverse, axis=-1)
   _, y_BxLxD = local(join(here), *parameters, u_BxLxD, algorithm=algorithm)
   return join(starts[..., -1]), y_BxLxD
+
+
+def tokens_before(
+  before_BxD: jax.Array, last_BxD: jax.Array, axis_name: str, reverse: bool
+) -> tuple[jax.Array, jax.Array]:
+  """For a filter whose input is one token late, inside `jax.shard_map` as `advance_sharded`.
+
+  Args:
+    before_BxD: the token before the whole sequence, the same on all devices of the axis.
+    last_BxD: the last token of this device in the direction of the filter.
+    axis_name: of the mesh axis.
+    reverse: the filter runs from the last token to the first.
+
+  Returns:
+    the token before those of this device, and the last one of all, the same on all devices.
+  """
+  last_NxBxD = lax.all_gather(last_BxD, axis_name)
+  last_NxBxD = last_NxBxD[::-1] if reverse else last_NxBxD
+  before_NxBxD = jnp.concatenate((before_BxD[None], last_NxBxD))
+  return _own(before_NxBxD, axis_name, reverse, axis=0), before_NxBxD[-1]
+
+
+def _own(per_device, axis_name, reverse, axis):
+  """The entry of this device, along `axis` in processing order."""
+  index = lax.axis_index(axis_name)
+  index = lax.axis_size(axis_name) - 1 - index if reverse else index
+  return lax.dynamic_index_in_dim(per_device, index, axis, keepdims=False)
 
 
 def _starts(start, end, g_P, c_P, e_P, length, axis_name, reverse):
