@@ -59,7 +59,8 @@ def store(path: pathlib.Path, bench: str, case: str, result: dict) -> None:
 def main(argv: list[str]) -> None:
   name = argv[1]
   bench = load(name)
-  result = {'bench': name} | report.provenance() | {'device': device()} | bench.run()
+  machine = {'device': device(), 'malloc': os.environ.get('GLIBC_TUNABLES', 'as it comes')}
+  result = {'bench': name} | report.provenance() | machine | bench.run()
   print('\n'.join(bench.lines(result)))
   path = pathlib.Path(_OUTPUT.value or f'experiments/results/bench/{device()}.json')
   store(path, name, result['case'], result)

@@ -1,4 +1,7 @@
-"""Times functions in turn in one process, so that a load on the machine falls on all of them."""
+"""Times functions in turn in one process, so that a load on the machine falls on all of them.
+
+The flags that several benchmarks take are here, since a flag can be defined only once.
+"""
 
 import statistics
 import time
@@ -8,9 +11,23 @@ from typing import Any
 import jax
 from absl import flags
 
+SHAPE = flags.DEFINE_list('shape', ['8', '2048', '128', '128'], 'B,L,D,P of a layer')
+DROPOUT = flags.DEFINE_float('dropout', 0.1, 'rate of both dropouts of a block')
+LENGTHS = flags.DEFINE_list('lengths', ['512', '2048', '8192', '32768'], 'tokens, L')
+TAPS = flags.DEFINE_integer('taps', 31, 'tokens under one kernel of a CNN', lower_bound=1)
 ROUNDS = flags.DEFINE_integer('rounds', 9, 'timed calls of each function', lower_bound=1)
 
 Measured = dict[str, dict[str, float]]
+
+
+def shape() -> tuple[int, int, int, int]:
+  """B, L, D, P of --shape."""
+  if len(SHAPE.value) != 4 or not all(map(str.isdigit, SHAPE.value)):
+    raise ValueError(
+      f'--shape={",".join(SHAPE.value)} has {len(SHAPE.value)} numbers, expected the four whole '
+      'ones B,L,D,P; give --shape=8,2048,128,128'
+    )
+  return tuple(map(int, SHAPE.value))
 
 
 def compiled(function: Callable, *arguments: Any) -> jax.stages.Compiled:

@@ -13,22 +13,16 @@ import json
 import os
 import pathlib
 import sys
-from typing import Any
 
 os.environ.setdefault('OPENBLAS_NUM_THREADS', '1')
 
-import numpy as np
 from absl import app, flags, logging
-from ml_collections import ConfigDict
 
 from experiments import parse_flags
-from spectra_jax import figures, interferogram, train, transfer
-from spectra_jax.checkpoint import Checkpoints
+from spectra_jax import transfer_report
 
 WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of the run.')
-OUTPUT = flags.DEFINE_integer('output', 0, 'Channel of a layer whose zeros are given: out of it.')
-INPUT = flags.DEFINE_integer('input', 0, 'Channel of a layer whose zeros are given: into it.')
-POINTS = 256  # of the gain
+CHANNELS = flags.DEFINE_list('channels', ['0', '0'], 'Out of and into a layer: whose zeros.')
 
 
 def main(argv: list[str]) -> None:
@@ -36,111 +30,18 @@ def main(argv: list[str]) -> None:
     raise app.UsageError(f'unexpected arguments {argv[1:]}')
   logging.set_verbosity(logging.WARNING)
   try:
-    document = read(pathlib.Path(WORKDIR.value), OUTPUT.value, INPUT.value)
+    document = transfer_report.read(pathlib.Path(WORKDIR.value), *map(int, CHANNELS.value))
   except (ValueError, OSError, RuntimeError) as error:
     sys.exit(f'error: {error}')
+  print(f'{document["what_the_numbers_are"]}: {document["figure"]}')
   print(json.dumps(document, allow_nan=False))
 
 
-def read(workdir: pathlib.Path, output: int, input: int) -> dict[str, Any]:
-  """The document of the run in `workdir`; writes its figure.
-
-  Raises:
-    ValueError: no run, no checkpoint, other data, or a backbone without linear layers.
-    RuntimeError: every checkpoint is damaged.
-  """
-  run = _run(workdir)
-  variables = {'params': _params(run)['backbone']}
-  found = transfer.layers(run.module.backbone, variables, run.config.backbone.width)
-  nu_T = run.module.tokenizer.positions(run.task.nu_L)
-  along = 'retardation' if run.config.backbone.name == 'interferogram' else 'wavenumber'
-  describe = _as_lines if along == 'retardation' else _as_lengths
-  layers = {name: describe(system, nu_T, output, input) for name, system in found.items()}
-  for name, layer in layers.items():
-    low, middle, high = np.percentile(layer['poles'], [10, 50, 90], axis=1, method='nearest')
-    print(f'{name}: ' + ', '.join(map('{:.4g} ({:.4g} to {:.4g}) cm^-1'.format, middle, low, high)))
-  path = workdir / 'figures' / 'transfer.png'
-  path.parent.mkdir(exist_ok=True)
-  figures.poles_and_gain(layers, along).savefig(path)
-  return {
-    'what_the_numbers_are': figures.ALONG[along].title,
-    'backbone': run.config.backbone.name,
-    'token_step_cm': run.config.tokenize.step_cm,
-    'channel': [output, input],
-    'layers': {name: _plain(layer, along) for name, layer in layers.items()},
-    'figure': str(path),
-  }
-
-
-def _run(workdir: pathlib.Path) -> train.Run:
-  path = workdir / 'config.json'
-  if not path.exists():
-    raise ValueError(f'{path} is missing; expected the folder of a run; give another --workdir')
-  document = json.loads(path.read_text())
-  run = train.prepare(ConfigDict(_tuples(document['config'])), str(workdir))
-  if run.data_hash != document['data_hash']:
-    raise ValueError(
-      f'{workdir} was trained on data of hash {document["data_hash"]} and this is '
-      f'{run.data_hash}; expected the same; put its data set back'
-    )
-  return run
-
-
-def _tuples(value: Any) -> Any:
-  """The config as it was before JSON made lists of its tuples."""
-  if isinstance(value, dict):
-    return {key: _tuples(part) for key, part in value.items()}
-  return tuple(map(_tuples, value)) if isinstance(value, list) else value
-
-
-def _params(run: train.Run) -> Any:
-  checkpoints = Checkpoints(run.workdir / 'checkpoints', **run.config.checkpoint.to_dict())
-  restored = checkpoints.restore(train.init_state(run))
-  if restored is None:
-    raise ValueError(
-      f'{run.workdir} has no checkpoint; expected one of its training; train it first'
-    )
-  return run.task.effective(train.averaged(restored[0]))
-
-
-def _as_lengths(system, nu_T: np.ndarray, output: int, input: int) -> dict[str, np.ndarray]:
-  """Period and decay length of poles and zeros, and the gain at ripples between them, in cm^-1."""
-  dnu, span = nu_T[1] - nu_T[0], nu_T[-1] - nu_T[0]
-  lengths = lambda z: np.stack([transfer.period_cm(z, dnu), transfer.decay_length_cm(z, dnu)])
-  at_cm = np.geomspace(2 * dnu, span, POINTS)
-  gain = transfer.gain(system, transfer.angle(at_cm, dnu))
-  return _reading(system, lengths, at_cm, gain, output, input)
-
-
-def _as_lines(system, nu_T: np.ndarray, output: int, input: int) -> dict[str, np.ndarray]:
-  """nu0 and gamma of poles and zeros, and the gain at wavenumbers, in cm^-1."""
-  lines = lambda z: np.stack(interferogram.line_of_pole(z, nu_T))
-  at_cm = np.linspace(nu_T[0], nu_T[-1], POINTS)
-  step = interferogram.retardation(nu_T)[1]
-  theta = 2 * np.pi * (at_cm - interferogram.lower_edge(nu_T)) * step
-  return _reading(system, lines, at_cm, transfer.gain(system, theta), output, input)
-
-
-def _reading(system, pair, at_cm, gain, output, input):
-  upper = lambda z: z[z.imag >= 0]  # a pole and its conjugate are one
-  return {
-    'poles': pair(upper(transfer.poles(system).ravel())),
-    'zeros': pair(upper(transfer.zeros(system, output, input))),
-    'at_cm': at_cm,
-    'gain_db': 20 * np.log10(gain),
-  }
-
-
-def _plain(layer: dict[str, np.ndarray], along: str) -> dict[str, list]:
-  """JSON of a layer, six digits, null for infinity."""
-  number = lambda x: float(f'{x:.6g}') if np.isfinite(x) else None
-  plain = {key: [number(x) for x in layer[key]] for key in ('at_cm', 'gain_db')}
-  for kind in ('poles', 'zeros'):
-    for name, values in zip(figures.ALONG[along].names, layer[kind], strict=True):
-      plain[f'{kind}_{name}'] = [number(x) for x in values]
-  return plain
-
-
 if __name__ == '__main__':
+  flags.register_validator(
+    'channels',
+    lambda given: len(given) == 2 and all(map(str.isdigit, given)),
+    'expected two channel numbers, out and in, as 0,0',
+  )
   flags.mark_flags_as_required(['workdir'])
   app.run(main, flags_parser=parse_flags)

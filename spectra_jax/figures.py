@@ -144,3 +144,21 @@ def poles_and_gain(layers: Mapping[str, Mapping[str, np.ndarray]], along: str) -
   left.set_title('Poles: ' + reads.title, fontsize=12, loc='left')
   figure.legend(loc='outside lower center', ncols=4, frameon=False, fontsize=11)
   return figure
+
+
+def growth(lengths: Sequence[int], panels: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
+  """Milliseconds against tokens, both logarithmic: {panel: {label: ms at each length}}."""
+  figure = Figure(figsize=(10, 4.6), layout='constrained')
+  for ax, (title, curves) in zip(figure.subplots(1, len(panels)), panels.items(), strict=True):
+    for k, (label, ms) in enumerate(curves.items()):
+      style = {'color': LAYER_COLOURS[k], 'marker': LAYER_MARKERS[k], 'lw': 1.8, 'ms': 7}
+      ax.loglog(lengths, ms, label=label, **style)
+    ax.set_xticks(lengths, [f'{length:,}' for length in lengths])
+    ax.xaxis.set_minor_locator(LogLocator(subs=()))
+    ax.set_title(title, fontsize=13, loc='left')
+    ax.set_xlabel('Length of the sequence (tokens)', fontsize=12)
+    ax.set_ylabel('Time of one call (ms)', fontsize=12)
+    ax.tick_params(labelsize=11)
+    ax.grid(alpha=0.3)
+  figure.legend(*ax.get_legend_handles_labels(), loc='outside lower center', ncols=3, fontsize=11)
+  return figure

@@ -3,6 +3,9 @@
 import functools
 import importlib
 import json
+import pathlib
+import subprocess
+import sys
 
 import flax.linen as nn
 import jax
@@ -13,8 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from configs import default, pretrain
-from experiments import transfer as program
-from spectra_jax import blocks, figures, interferogram, train, transfer
+from spectra_jax import blocks, figures, interferogram, train, transfer, transfer_report
 from spectra_jax.checkpoint import Checkpoints
 from spectra_jax.scan import oscillator_ssm
 from spectra_jax.transfer import ChannelFilter, DiagonalFilter, OscillatorFilter
@@ -404,14 +406,12 @@ def workdir(tmp_path_factory):
   return run, state
 
 
-def test_the_program_reads_the_poles_of_a_checkpoint(workdir, capsys, monkeypatch):
+def test_the_report_reads_the_poles_of_a_checkpoint(workdir, monkeypatch):
   (run, state), seen = workdir, []
   monkeypatch.setattr(train, 'init_state', lambda run: state)  # only the template of the restore
   monkeypatch.setattr(train, 'prepare', lambda config, path: (seen.append(config), run)[1])
-  program.flags.FLAGS(['transfer', f'--workdir={run.workdir}', '--output=1', '--input=2'])
-  program.main(['transfer'])
+  found = json.loads(json.dumps(transfer_report.read(run.workdir, 1, 2), allow_nan=False))
   assert seen[0].to_dict() == run.config.to_dict()
-  found = json.loads(capsys.readouterr().out.splitlines()[-1])
   assert list(found['layers']) == ['block_0/forward', 'block_0/backward']
   system = transfer.layers(run.module.backbone, {'params': state.params['backbone']}, 16)
   upper = transfer.poles(system['block_0/backward'])[:8]
@@ -425,8 +425,11 @@ def test_the_program_reads_the_poles_of_a_checkpoint(workdir, capsys, monkeypatc
 
 
 def test_the_program_refuses_a_folder_without_a_run(tmp_path):
-  with pytest.raises(ValueError, match=r'config\.json is missing; expected the folder'):
-    program.read(tmp_path, 0, 0)
+  command = [sys.executable, '-m', 'experiments.transfer', f'--workdir={tmp_path}']
+  root = pathlib.Path(__file__).parents[1]
+  done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+  assert done.returncode == 1
+  assert 'config.json is missing; expected the folder of a run' in done.stderr
 
 
 def test_a_run_on_retardations_is_read_as_lines():
@@ -434,6 +437,6 @@ def test_a_run_on_retardations_is_read_as_lines():
   nu_T = 400 + 14.0 * np.arange(258)
   line = interferogram.pole(1700.0, 60.0, nu_T)
   system = oscillators([abs(line)], [np.angle(line)])
-  found = program._as_lines(system, nu_T, 0, 0)
+  found = transfer_report._as_lines(system, nu_T, 0, 0)
   np.testing.assert_allclose(found['poles'], [[1700.0], [60.0]], rtol=1e-9)
   assert abs(found['at_cm'][np.argmax(found['gain_db'])] - 1700.0) < 14.0

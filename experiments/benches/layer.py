@@ -12,12 +12,9 @@ relative to the array's largest value:
 
 import jax
 import numpy as np
-from absl import flags
 
 from experiments import timing
 from spectra_jax.backbones import linoss, s5
-
-_SHAPE = flags.DEFINE_list('shape', ['8', '2048', '128', '128'], 'B,L,D,P of the layer')
 
 _PUBLISHED, _OURS, _S5 = 'associative', 'fused', 's5_associative'
 
@@ -101,11 +98,7 @@ def ratios(measured: timing.Measured) -> dict:
 
 def run() -> dict:
   """Times, memory (MiB of XLA temporaries), errors and ratios at --shape."""
-  shape = tuple(map(int, _SHAPE.value))
-  if len(shape) != 4:
-    raise ValueError(
-      f'--shape={",".join(_SHAPE.value)} has {len(shape)} numbers, expected B,L,D,P; give four'
-    )
+  shape = timing.shape()
   measured = timing.interleaved(functions(shape), timing.ROUNDS.value)
   case = {'case': ','.join(map(str, shape)), 'rounds': timing.ROUNDS.value}
   return case | ratios(measured) | _errors(shape) | {'measured': measured}

@@ -20,9 +20,7 @@ from experiments import timing
 from spectra_jax.backbones import linoss
 from spectra_jax.dropout import ExampleDropout, example_keys
 
-_SHAPE = flags.DEFINE_list('shape', ['8', '2048', '128', '128'], 'B,L,D,P of each layer')
 _BLOCKS = flags.DEFINE_integer('blocks', 4, 'blocks of the stack', lower_bound=1)
-_DROPOUT = flags.DEFINE_float('dropout', 0.1, 'rate of both dropouts of a block')
 
 
 class Plain(nn.Module):
@@ -106,13 +104,13 @@ def _as_published(backbone, u_BxLxD):
 
 def run() -> dict:
   """Times, temporary memory and ratios of the whole stack at --shape."""
-  batch, length, width, state = map(int, _SHAPE.value)
+  (batch, length, width, state), rate = timing.shape(), timing.DROPOUT.value
   u_BxLxD = np.random.default_rng(0).standard_normal((batch, length, width), np.float32)
   keys_B = jax.random.split(jax.random.key(1), batch)
   make = lambda algorithm: linoss.Backbone(
     blocks=_BLOCKS.value,
     bidirectional=False,
-    dropout=_DROPOUT.value,
+    dropout=rate,
     state=state,
     algorithm=algorithm,
   )
@@ -128,7 +126,9 @@ def run() -> dict:
     measured, f'{what}_{other}', f'{what}_fused', key
   )
   return {
-    'case': ','.join([*_SHAPE.value, f'blocks={_BLOCKS.value}', f'dropout={_DROPOUT.value}']),
+    'case': ','.join(
+      [*timing.SHAPE.value, f'blocks={_BLOCKS.value}', f'dropout={timing.DROPOUT.value}']
+    ),
     'rounds': timing.ROUNDS.value,
     'ratio_inference': ratio('inference', 'associative'),
     'ratio_training': ratio('training', 'associative'),

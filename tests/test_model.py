@@ -1,0 +1,44 @@
+"""Components by name, and models of a wanted size."""
+
+import jax
+import pytest
+
+from configs import default
+from spectra_jax import model
+
+
+def parameters(config):
+  """Counted from parameters that exist."""
+  spectra = jax.numpy.zeros((1, config.axis.points))
+  nu_L = jax.numpy.linspace(config.axis.low_cm, config.axis.high_cm, config.axis.points)
+  module = model.build(config, kinds=2)
+  arrays = (spectra, spectra > 0, jax.numpy.zeros(1, int), jax.device_get(nu_L))
+  variables = module.init(jax.random.key(0), *arrays, False)
+  return sum(leaf.size for leaf in jax.tree.leaves(variables))
+
+
+@pytest.mark.parametrize('name', ['linoss', 'hybrid'])
+def test_two_million_parameters(name):
+  config = default.get_config()
+  config.backbone.name = name
+  matched, counts = model.match_params(config, 2e6, kinds=2)
+  assert abs(counts['total'] / 2e6 - 1) < 0.05
+  assert matched.backbone.width % 8 == 0
+  assert config.backbone.width == default.get_config().backbone.width
+  changed = matched.copy_and_resolve_references()
+  changed.backbone.width = config.backbone.width
+  assert changed.to_dict() == config.to_dict()
+
+
+def test_counts_are_those_of_the_parameters():
+  config = default.get_config()
+  config.backbone.width = 8
+  config.backbone.linoss.state = 4
+  counts = model.count_parameters(config, kinds=2)
+  assert counts['total'] == parameters(config)
+  assert counts['total'] == sum(counts[part] for part in ('tokenizer', 'backbone', 'head'))
+
+
+def test_a_budget_below_the_smallest_width_is_refused():
+  with pytest.raises(ValueError, match='at its smallest width 8, expected about 100; raise'):
+    model.match_params(default.get_config(), 100, kinds=2)
