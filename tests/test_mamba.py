@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from spectra_jax.backbones.mamba import Backbone, Selective
 from spectra_jax.scan.selective import selective_scan
+from tests.parameters import draw
 
 ALGORITHMS = ('sequential', 'associative', 'chunked', 'chunked_associative')
 
@@ -211,17 +212,17 @@ def test_mixer_is_the_published_one():
   module = mixer()
   u = np.random.default_rng(0).normal(size=(2, 13, 6))
   with jax.enable_x64(True):
-    variables = jax.jit(module.init)(jax.random.key(0), u)
+    variables = draw(module.init, u)
     y = jax.device_get(jax.jit(module.apply)(variables, u))
-  parameters = jax.device_get(variables['params'])
+  parameters = variables['params']
   expected = [published(parameters, u_LxD) for u_LxD in u]
   np.testing.assert_allclose(y, expected, atol=1e-12)
 
 
 def test_initial_rates_and_steps():
   module = mixer(expand=50)
-  variables = jax.jit(module.init)(jax.random.key(0), tokens(1, 1, 8))
-  dynamics = variables['params']['dynamics']
+  initialise = jax.jit(lambda key, u: module.init(key, u)['params']['dynamics'])
+  dynamics = initialise(jax.random.key(0), tokens(1, 1, 8))
   np.testing.assert_allclose(np.exp(dynamics['A_log']), np.tile(np.arange(1, 5), (400, 1)))
   log_steps = np.sort(np.log(jax.nn.softplus(dynamics['step_bias'])))
   expected = np.log(0.001) + np.log(100) * np.arange(1, 401) / 401
@@ -232,36 +233,9 @@ def test_initial_rates_and_steps():
 def backbone(**fields):
   """(module, variables, apply) of a small backbone in evaluation mode."""
   module = Backbone(**{'state': 3, 'blocks': 1, **fields})
-  initialise = jax.jit(lambda key, x: module.init(key, x, None, None, False))
+  initialise = lambda key, x: module.init(key, x, None, None, False)
   apply = jax.jit(lambda v, x: module.apply(v, x, None, None, False))
-  return module, initialise(jax.random.key(1), tokens()), apply
-
-
-def test_step_and_extend_are_the_whole_sequence():
-  x = tokens()
-  module, variables, apply = backbone(bidirectional=False)
-  whole = apply(variables, x)
-
-  @jax.jit
-  def stepped(variables, x):
-    step = lambda s, x_BxD: module.apply(variables, s, x_BxD, method='step')
-    return jax.lax.scan(step, module.rest(variables, x), jnp.swapaxes(x, 0, 1))
-
-  end, y_LxBxD = stepped(variables, x)
-  np.testing.assert_allclose(jnp.swapaxes(y_LxBxD, 0, 1), whole, atol=2e-5)
-  extend = jax.jit(lambda s, x: module.apply(variables, s, x, method='extend'))
-  state, outputs = module.rest(variables, x), []
-  for piece in (x[:, :2], x[:, 2:]):
-    state, y = extend(state, piece)
-    outputs.append(y)
-  np.testing.assert_allclose(jnp.concatenate(outputs, axis=1), whole, atol=2e-5)
-  for left, right in zip(jax.tree.leaves(state), jax.tree.leaves(end), strict=True):
-    np.testing.assert_allclose(left, right, atol=2e-5)
-
-
-def test_a_stack_of_both_directions_cannot_stream():
-  with pytest.raises(ValueError, match='mamba has bidirectional = True and needs the whole'):
-    Backbone().apply({}, None, tokens(), method='extend')
+  return module, draw(initialise, tokens()), apply
 
 
 def test_one_direction_is_causal():
