@@ -11,15 +11,16 @@ def take_huge_pages() -> None:
   """Starts this program again with glibc's allocations in huge pages, unless GLIBC_TUNABLES is set.
 
   XLA takes the memory of its temporaries anew in each call, and on a CPU the page faults of small
-  pages are a fifth of a training step (`python -m experiments.bench stack`). The allocator reads
-  its tunables when the process starts. Without glibc, or where huge pages are off, nothing changes.
+  pages are a fifth of a training step (`experiments.bench stack`, with and without). The allocator
+  reads its tunables when the process starts. Without glibc or huge pages nothing changes.
   """
   if sys.platform == 'linux' and 'GLIBC_TUNABLES' not in os.environ:
     os.environ['GLIBC_TUNABLES'] = 'glibc.malloc.hugetlb=1'
     os.execv(sys.executable, sys.orig_argv)
 
 
-if sys.argv[:1] == ['-m']:  # only while `python -m experiments.NAME` starts, before anything ran
+# While `python -m experiments.train` starts, before anything ran. A benchmark takes what it gets.
+if sys.argv[:1] == ['-m'] and 'experiments.train' in sys.orig_argv:
   take_huge_pages()
 
 

@@ -24,7 +24,26 @@ from spectra_jax import gate
 from spectra_jax.dropout import ExampleDropout
 
 State = Any
-NORMS = {'rms': nn.RMSNorm, 'layer': nn.LayerNorm}
+
+
+class RMSNorm(nn.Module):
+  """x / sqrt(mean_D(x^2) + 1e-6) * scale in float32, [.., D] -> [.., D] in `dtype`.
+
+  As `nn.RMSNorm`, parameter and values, in an order that XLA on a CPU fuses: its gradient takes two
+  thirds of the time and memory.
+  """
+
+  dtype: jnp.dtype
+
+  @nn.compact
+  def __call__(self, x_BxLxD: jax.Array) -> jax.Array:
+    scale_D = self.param('scale', nn.initializers.ones, (x_BxLxD.shape[-1],))
+    x_BxLxD = x_BxLxD.astype(jnp.promote_types(x_BxLxD.dtype, jnp.float32))
+    mean_BxLx1 = jnp.mean(x_BxLxD * x_BxLxD, axis=-1, keepdims=True)
+    return (x_BxLxD * jax.lax.rsqrt(mean_BxLx1 + 1e-6) * scale_D).astype(self.dtype)
+
+
+NORMS = {'rms': RMSNorm, 'layer': nn.LayerNorm}
 
 
 def normalise(kind: str, dtype: jnp.dtype, name: str) -> nn.Module:

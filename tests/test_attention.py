@@ -23,27 +23,30 @@ def arrays(length=37):
   return rng.standard_normal((4, 2, length, 3, 4)), visible
 
 
-def formula(q, k, v, visible, causal):
-  """The module docstring, written out: all logits, no tricks; zeros where nothing is seen."""
-  length = q.shape[1]
+def pairs(length, visible, causal):
+  """[2, 1, L, L], which token may look at which."""
   allowed = np.ones((2, 1, length, length), bool)
   allowed = allowed if visible is None else allowed & visible[:, None, None]
-  allowed = np.tril(allowed) if causal else allowed
+  return np.tril(allowed) if causal else allowed
+
+
+def formula(q, k, v, allowed):
+  """The module docstring, written out: all logits, no tricks; zeros where nothing is seen."""
   weight = jnp.where(allowed, jnp.exp(jnp.einsum('bthe,bshe->bhts', q, k) / 2), 0)
   total = weight.sum(-1, keepdims=True)
   return jnp.einsum('bhts,bshe->bthe', weight / jnp.where(total > 0, total, 1), v)
 
 
-def with_derivatives(function, q, k, v, g):
+@functools.partial(jax.jit, static_argnums=0)
+def with_derivatives(function, q, k, v, g, mask):
   """Output, gradients, and gradients of the gradients' squares."""
 
   def gradients(q, k, v):
-    y, pull_back = jax.vjp(function, q, k, v)
+    y, pull_back = jax.vjp(lambda *inputs: function(*inputs, mask), q, k, v)
     return y, *pull_back(g)
 
   norm = lambda *inputs: sum(jnp.sum(leaf**2) for leaf in gradients(*inputs)[1:])
-  run = jax.jit(lambda *inputs: (*gradients(*inputs), *jax.grad(norm, (0, 1, 2))(*inputs)))
-  return jax.device_get(run(q, k, v))
+  return *gradients(q, k, v), *jax.grad(norm, (0, 1, 2))(q, k, v)
 
 
 @pytest.mark.parametrize(
@@ -52,12 +55,10 @@ def with_derivatives(function, q, k, v, g):
 def test_chunks_are_the_formula_with_both_derivatives(causal, masked, chunk):
   inputs, visible = arrays()
   visible = visible if masked else None
-  run = functools.partial(
-    attend, visible_BxL=visible, causal=causal, algorithm='chunked', chunk=chunk
-  )
+  run = functools.partial(attend, causal=causal, algorithm='chunked', chunk=chunk)
   with jax.enable_x64(True):
-    ours = with_derivatives(run, *inputs)
-    exact = with_derivatives(lambda *a: formula(*a, visible, causal), *inputs)
+    ours = jax.device_get(with_derivatives(run, *inputs, visible))
+    exact = jax.device_get(with_derivatives(formula, *inputs, pairs(37, visible, causal)))
   for value, expected in zip(ours, exact, strict=True):
     np.testing.assert_allclose(value, expected, atol=1e-10)
 
@@ -68,7 +69,8 @@ def test_plain_is_the_formula(causal, masked):
   visible = visible if masked else None
   q, k, v, _ = np.float32(inputs)
   y = jax.jit(lambda *a: attend(*a, visible, causal=causal, algorithm='plain'))(q, k, v)
-  np.testing.assert_allclose(y, formula(q, k, v, visible, causal), atol=1e-5)
+  exact = jax.jit(formula)(q, k, v, pairs(37, visible, causal))
+  np.testing.assert_allclose(y, exact, atol=1e-5)
 
 
 @pytest.mark.parametrize('algorithm', ['plain', 'chunked'])

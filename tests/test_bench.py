@@ -47,7 +47,7 @@ def test_layer_prints_and_stores_one_result(tmp_path):
   assert result['max_error_f64'] < 1e-10
   for row in result['measured'].values():
     assert 0 < row['ms_min'] <= row['ms'] <= row['ms_max']
-  assert {'device', 'malloc', 'packages', 'commit'} <= set(result)
+  assert {'device', 'packages', 'commit'} <= set(result)
   stored = json.loads(output.read_text())
   assert stored == {'other': {'case': {'ms': 1.0}}, 'layer': {'2,5,4,3': result}}
 

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spectra_jax.backbones.conv import Backbone, Convolution, taps, token_step
+from tests.parameters import draw
 
 NU = np.arange(40) * 14.0 + 406.0
 
@@ -18,18 +19,12 @@ def tokens():
   return jax.random.normal(jax.random.key(0), (2, 40, 6))
 
 
-def parameters(initialise, *inputs):
-  """Normal numbers, 0.4 wide, in the shapes of `initialise(key, *inputs)`, never compiled."""
-  shapes, rng = jax.eval_shape(initialise, jax.random.key(0), *inputs), np.random.default_rng(0)
-  return jax.tree.map(lambda a: 0.4 * rng.standard_normal(a.shape, a.dtype), shapes)
-
-
 @functools.cache
 def backbone(step_cm=14.0, **fields):
   """(apply(variables, x), variables) in evaluation mode, with 5 taps at 14 cm^-1."""
   module = Backbone(**{'blocks': 1, 'kernel_cm': 70.0, **fields})
   nu = np.arange(40) * step_cm + 406.0
-  variables = parameters(lambda key, x: module.init(key, x, nu, None, False), tokens())
+  variables = draw(lambda key, x: module.init(key, x, nu, None, False), tokens())
   return jax.jit(lambda v, x: module.apply(v, x, nu, None, False)), variables
 
 
@@ -106,8 +101,7 @@ def test_shifted_tokens_shift_the_output():
 def test_the_reverse_layer_is_the_mirror_image(causal):
   make = functools.partial(Convolution, 3, 2, False, causal, 'auto', 'auto')
   x = tokens()
-
-  variables = parameters(lambda key: make(False).init(key, None, x, method='advance'))
+  variables = draw(lambda key: make(False).init(key, None, x, method='advance'))
 
   @jax.jit
   def both(x):

@@ -8,6 +8,7 @@ import pytest
 
 from spectra_jax.backbones import conv, linoss, transformer
 from spectra_jax.backbones.hybrid import Backbone
+from tests.parameters import draw
 
 NU = np.arange(20) * 14.0 + 406.0
 MASK = np.arange(40).reshape(2, 20) % 3 > 0
@@ -22,9 +23,9 @@ def backbone(conv_blocks=1, ssm_blocks=1, attention_blocks=1, **fields):
   """(apply(variables, x), variables) in evaluation mode."""
   counts = (conv_blocks, ssm_blocks, attention_blocks)
   module = Backbone(*counts, kernel_cm=42.0, state=3, heads=2, **fields)
-  initialise = jax.jit(lambda key, x: module.init(key, x, NU, MASK, False))
+  initialise = lambda key, x: module.init(key, x, NU, MASK, False)
   apply = jax.jit(lambda v, x: module.apply(v, x, NU, MASK, False))
-  return apply, initialise(jax.random.key(1), tokens())
+  return apply, draw(initialise, tokens())
 
 
 @pytest.mark.parametrize('bidirectional', [True, False])
@@ -59,9 +60,8 @@ def test_a_part_without_blocks_is_left_out():
   apply, variables = backbone(conv_blocks=2, ssm_blocks=0, attention_blocks=0)
   assert set(variables['params']) == {'conv'}
   assert set(variables['params']['conv']) == {'block_0', 'block_1'}
-  y = conv.Backbone(2, kernel_cm=42.0).apply(
-    {'params': variables['params']['conv']}, tokens(), NU, MASK, False
-  )
+  alone = lambda v, x: conv.Backbone(2, kernel_cm=42.0).apply(v, x, NU, MASK, False)
+  y = jax.jit(alone)({'params': variables['params']['conv']}, tokens())
   np.testing.assert_allclose(apply(variables, tokens()), y, atol=1e-6)
 
 

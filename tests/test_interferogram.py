@@ -19,6 +19,7 @@ from spectra_jax.backbones import interferogram as backbone
 from spectra_jax.backbones import linoss
 from spectra_jax.discretisation import coefficients
 from spectra_jax.scan import oscillator_ssm
+from tests.parameters import draw
 
 AXIS = 400 + 1.8 * np.arange(2000)
 CENTRE = np.array([800.0, 1100.0, 1130.0, 1700.0, 2900.0])  # two of them overlap
@@ -285,7 +286,7 @@ def model(bidirectional):
   """(module, variables, tokens, apply) in float32."""
   module = backbone.Backbone(**OPTIONS, bidirectional=bidirectional)
   x = jax.random.normal(jax.random.key(0), SHAPE)
-  variables = jax.jit(lambda k: module.init(k, x, NU, None, False))(jax.random.key(1))
+  variables = draw(lambda key: module.init(key, x, NU, None, False))
   return module, variables, x, jax.jit(lambda v, x: module.apply(v, x, NU, None, False))
 
 

@@ -163,28 +163,6 @@ def test_state_space_is_the_layer():
   np.testing.assert_allclose(y, expected, atol=1e-5)
 
 
-def test_step_and_extend_are_the_whole_sequence():
-  x = tokens()
-  module, variables = backbone(bidirectional=False)
-  whole = jax.jit(lambda v, x: module.apply(v, x, None, None, False))(variables, x)
-
-  @jax.jit
-  def stepped(variables, x):
-    step = lambda s, x_BxD: module.apply(variables, s, x_BxD, method='step')
-    return jax.lax.scan(step, module.rest(variables, x), jnp.swapaxes(x, 0, 1))
-
-  end, y_LxBxD = stepped(variables, x)
-  np.testing.assert_allclose(jnp.swapaxes(y_LxBxD, 0, 1), whole, atol=2e-5)
-  extend = jax.jit(lambda s, x: module.apply(variables, s, x, method='extend'))
-  state, outputs = module.rest(variables, x), []
-  for piece in (x[:, :4], x[:, 4:]):
-    state, y = extend(state, piece)
-    outputs.append(y)
-  np.testing.assert_allclose(jnp.concatenate(outputs, axis=1), whole, atol=2e-5)
-  for left, right in zip(jax.tree.leaves(state), jax.tree.leaves(end), strict=True):
-    np.testing.assert_allclose(left, right, atol=2e-5)
-
-
 def test_both_directions_are_mirror_images_and_see_everything():
   x = tokens()
   module, variables = backbone()

@@ -14,6 +14,7 @@ from spectra_jax.backbones.linoss import Backbone
 from spectra_jax.dropout import example_keys
 from spectra_jax.scan import oscillator_ssm
 from spectra_jax.scan.sharded import advance_sharded, sharded_oscillator_ssm
+from tests.parameters import draw
 from tests.test_scan_algorithms import arguments, assert_close, loop, side_by_side
 
 
@@ -79,13 +80,6 @@ def backbone(**fields):
   return Backbone(**{'blocks': 2, 'state': 4, 'dropout': 0.5, **fields})
 
 
-def parameters(module, x_BxLxD):
-  """Numbers in the shapes of its parameters, never compiled, nor mapped over a mesh."""
-  initialise = lambda key: module.init(key, x_BxLxD, None, None, False)
-  shapes, rng = jax.eval_shape(initialise, jax.random.key(0)), np.random.default_rng(1)
-  return jax.tree.map(lambda a: np.float32(rng.uniform(0.1, 0.6, a.shape)), shapes)
-
-
 @pytest.mark.parametrize(
   'fields', [{}, {'discretisation': 'ex', 'heads': 2, 'blocks': 1}], ids=['damped', 'late, heads']
 )
@@ -114,8 +108,10 @@ def test_a_backbone_of_split_tokens_is_the_whole_one_with_all_gradients(fields):
     out_specs=(tokens, P(), tokens),
     check_vma=False,
   )
-  variables = parameters(backbone(sequence_axis='seq', **fields), x_BxLxD)
-  arrays = (variables, jax.random.split(jax.random.key(1), 2), x_BxLxD)
+  initialise = lambda key, x: backbone(sequence_axis='seq', **fields).init(
+    key, x, None, None, False
+  )
+  arrays = (draw(initialise, x_BxLxD), jax.random.split(jax.random.key(1), 2), x_BxLxD)
   whole = jax.device_get(jax.jit(functools.partial(gradients, ''))(*arrays))
   split = jax.device_get(jax.jit(mapped)(*arrays))
   assert all(np.abs(leaf).max() > 1e-3 for leaf in jax.tree.leaves(whole))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from spectra_jax.backbones.transformer import Backbone
+from tests.parameters import draw
 
 NU = np.arange(24) * 14.0 + 406.0
 ALL = np.ones((2, 24), bool)
@@ -19,14 +20,16 @@ def tokens():
 
 @functools.cache
 def backbone(**fields):
-  """(apply(variables, x, nu, mask), variables) in evaluation mode, weights of N(0, 0.4)."""
+  """(apply(variables, x, nu, mask), variables) in evaluation mode."""
   module = Backbone(**{'blocks': 1, 'heads': 2, **fields})
-  initialise = lambda key: module.init(key, tokens(), NU, ALL, False)
-  shapes, rng = jax.eval_shape(initialise, jax.random.key(0)), np.random.default_rng(0)
-  variables = jax.tree.map(lambda a: 0.4 * rng.standard_normal(a.shape, a.dtype), shapes)
+  variables = draw(lambda key, x: module.init(key, x, NU, ALL, False), tokens())
+
+  @functools.cache
+  def compiled(nu):
+    return jax.jit(lambda v, x, mask: module.apply(v, x, np.array(nu), mask, False))
 
   def apply(variables, x, nu=NU, mask=ALL):
-    return jax.jit(lambda v, x, mask: module.apply(v, x, nu, mask, False))(variables, x, mask)
+    return compiled(tuple(nu))(variables, x, mask)
 
   return apply, variables
 

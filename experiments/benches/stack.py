@@ -18,6 +18,7 @@ from absl import flags
 
 from experiments import timing
 from spectra_jax.backbones import linoss
+from spectra_jax.blocks import normalise
 from spectra_jax.dropout import ExampleDropout, example_keys
 
 _BLOCKS = flags.DEFINE_integer('blocks', 4, 'blocks of the stack', lower_bound=1)
@@ -41,7 +42,8 @@ class PlainBlock(nn.Module):
   @nn.compact
   def __call__(self, x_BxLxD, train):
     dropout = self.backbone.dropout
-    y_BxLxD = self.backbone.layer()(reverse=False, name='forward')(nn.RMSNorm(name='norm')(x_BxLxD))
+    norm = normalise(self.backbone.normalisation, x_BxLxD.dtype, 'norm')
+    y_BxLxD = self.backbone.layer()(reverse=False, name='forward')(norm(x_BxLxD))
     y_BxLxD = ExampleDropout(dropout, name='dropout_state')(nn.gelu(y_BxLxD), train)
     both = nn.Dense(2 * x_BxLxD.shape[-1], name='glu')(y_BxLxD)
     value_BxLxD, gate_BxLxD = jnp.split(both, 2, axis=-1)
