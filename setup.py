@@ -5,7 +5,7 @@ import pathlib
 from setuptools import find_packages, setup
 
 COMPUTE = ['tblite>=0.4', 'rdkit>=2024.3']
-TEST = ['pytest>=8', 'hypothesis>=6.100', 'ruff>=0.12', *COMPUTE]
+TEST = ['pytest>=8', 'pytest-xdist>=3.6', 'hypothesis>=6.100', 'ruff>=0.12', *COMPUTE]
 
 setup(
   name='spectra_jax',

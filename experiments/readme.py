@@ -1,4 +1,4 @@
-"""Writes the results table of README.md from the committed reports, or checks that it is theirs.
+"""Writes the tables of README.md from the committed reports, or checks that they are theirs.
 
 python -m experiments.readme          # rewrite
 python -m experiments.readme --check  # exit 1 when README.md says something else
@@ -12,7 +12,8 @@ from absl import app, flags
 
 ROOT = pathlib.Path(__file__).parent.parent
 REPORTS = ROOT / 'experiments' / 'results' / 'pretrain'
-BEGIN, END = '<!-- results: generated', '<!-- end of results -->'
+BENCH = ROOT / 'experiments' / 'results' / 'bench' / 'cpu-2-cores.json'
+WHAT, STACK = ('forward', 'training'), ('inference', 'training')
 BASELINES = ('gaussian', 'linear', 'nearest')
 
 CHECK = flags.DEFINE_bool('check', False, 'Compare only.')
@@ -47,11 +48,73 @@ def _cell(result: dict, method: str) -> str:
   return f'{value:.3f} [{low:.3f}, {high:.3f}]'
 
 
+def layers() -> str:
+  """One row a shape (B, L, D, P): how many times longer and larger the others are than fused."""
+  head = [
+    '| D-LinOSS layer (B, L, D, P) | fused, forward / training | published scan | S5, its scan '
+    '| memory of published training | float32 error, ours / published |',
+    '|---|---|---|---|---|---|',
+  ]
+  found = json.loads(BENCH.read_text())['layer']
+  plain = {case: row for case, row in found.items() if 'malloc' not in case}
+  return '\n'.join([*head, *(_layer(case, row) for case, row in plain.items())])
+
+
+def _layer(case: str, row: dict) -> str:
+  ms = ' / '.join(f'{row["measured"][f"{what}_fused"]["ms"]:.1f}' for what in WHAT)
+  times = lambda suffix: ' / '.join(f'{row[f"ratio_{what}{suffix}"]:.1f}' for what in WHAT)
+  errors = f'{row["max_error_f32"]:.0e} / {row["max_error_f32_published"]:.0e}'
+  cells = (case.replace(',', ', '), f'{ms} ms', f'{times("")} ×', f'{times("_s5")} ×')
+  return '| ' + ' | '.join([*cells, f'{row["ratio_memory"]:.0f} ×', errors]) + ' |'
+
+
+def comparisons() -> str:
+  """Times of published stacks and of CNN blocks, each relative to ours, for both page sizes."""
+  bench = json.loads(BENCH.read_text())
+  head = ['| what | pages | forward | training |', '|---|---|---|---|']
+  rows = [row for case, found in bench['stack'].items() for row in _stack(case, found)]
+  rows += [row for case, found in bench['block'].items() for row in _block(case, found)]
+  return '\n'.join([*head, *rows])
+
+
+def _pages(case: str) -> str:
+  return 'huge' if 'hugetlb' in case else 'as they come'
+
+
+def _stack(case: str, found: dict) -> list[str]:
+  names = {
+    'published scan in our blocks / ours': '',
+    'blocks as published / ours': '_published_settings',
+  }
+  times = lambda suffix: [f'{found[f"ratio_{what}{suffix}"]:.1f}' for what in STACK]
+  cells = {f'4 blocks, {name}': times(suffix) for name, suffix in names.items()}
+  return [f'| {name} | {_pages(case)} | {" | ".join(row)} |' for name, row in cells.items()]
+
+
+def _block(case: str, found: dict) -> list[str]:
+  pairs = {key.rsplit('_', 1)[0] for key in found if '_over_' in key}
+  rows = []
+  for pair in sorted(pairs):
+    ours, cnn = pair.split('_over_')
+    kind, width = cnn.removeprefix('conv_').split('_')
+    directions = 'both directions' if 'bidirectional' in ours else 'one direction'
+    name = f'D-LinOSS block, {directions} / {kind} CNN block of {width} channels, same parameters'
+    cells = ' | '.join(f'{found[f"{pair}_{what}"]:.2f}' for what in WHAT)
+    rows.append(f'| {name} | {_pages(case)} | {cells} |')
+  return rows
+
+
+TABLES = {'results': table, 'layers': layers, 'comparisons': comparisons}
+
+
 def updated(text: str) -> str:
-  """`text` with the table between the two marks."""
-  head, rest = text.split(BEGIN, 1)
-  mark, rest = rest.split('\n', 1)
-  return f'{head}{BEGIN}{mark}\n{table()}\n{END}' + rest.split(END, 1)[1]
+  """`text` with each table between `<!-- NAME: generated ... -->` and `<!-- end of NAME -->`."""
+  for name, make in TABLES.items():
+    head, rest = text.split(f'<!-- {name}: generated', 1)
+    mark, rest = rest.split('\n', 1)
+    end = f'<!-- end of {name} -->'
+    text = f'{head}<!-- {name}: generated{mark}\n{make()}\n{end}' + rest.split(end, 1)[1]
+  return text
 
 
 def main(argv: list[str]) -> None:

@@ -28,8 +28,9 @@ def _config(name, nu_L):
   """configs/default.py with the named backbone, four blocks, and kernels of --taps tokens."""
   config = default.get_config()
   config.backbone.name = name
-  config.axis.points = 4 * len(nu_L)  # a grid that carries tokens this dense
   config.tokenize.step_cm = step_cm = float(nu_L[1] - nu_L[0])
+  config.axis.high_cm = config.axis.low_cm + 64 * step_cm  # counting needs no long axis
+  config.axis.points = 257
   config.tokenize.kernel_cm = 8 * step_cm
   options = config.backbone[name]
   changes = _FOUR_BLOCKS | {

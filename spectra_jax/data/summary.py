@@ -94,7 +94,9 @@ def card(facts: dict[str, Any], refused: Sequence[str]) -> str:
   plain = ('molecules', 'centrosymmetric', 'listed', 'formulas', 'modes', 'atoms')
   exact = ('fsum_max_residual', 'exclusion_max_leak', 'sum_rule_violation_median')
   exact += ('sum_rule_violation_max', 'gradient_max')
-  numbers = {key: f'{facts[key]:,}' for key in plain} | {key: f'{facts[key]:.1e}' for key in exact}
+  # Rounding alone differs between machines, so that it is told as a bound.
+  error = lambda value: f'{value:.1e}' if value > 1e-13 else 'below 1e-13'
+  numbers = {key: f'{facts[key]:,}' for key in plain} | {key: error(facts[key]) for key in exact}
   symbols = {'1': 'H', '6': 'C', '7': 'N', '8': 'O', '9': 'F', '16': 'S', '17': 'Cl'}
   elements = {symbols[z]: count for z, count in facts['elements'].items()}
   return '\n\n'.join(
