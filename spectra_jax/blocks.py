@@ -127,6 +127,11 @@ class Recurrent(nn.Module):
     """(reverse=, name=) -> the module of one direction of one block."""
     raise NotImplementedError
 
+  @nn.nowrap
+  def block(self) -> type[nn.Module]:
+    """What surrounds a layer: a module with the fields and the `advance` of `Block`."""
+    return Block
+
   def __call__(
     self, x_BxLxD: jax.Array, nu_L: jax.Array, mask_BxL: jax.Array, train: bool
   ) -> jax.Array:
@@ -192,6 +197,6 @@ class Recurrent(nn.Module):
     states, after = states or [None] * self.blocks, []
     for i, state in enumerate(states):
       parts = (self.layer(), self.bidirectional, self.dropout, self.normalisation)
-      state, x_BxTxD = Block(*parts, name=f'block_{i}').advance(state, x_BxTxD, train)
+      state, x_BxTxD = self.block()(*parts, name=f'block_{i}').advance(state, x_BxTxD, train)
       after.append(state)
     return after, x_BxTxD

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from ml_collections import ConfigDict
 
-from spectra_jax import figures, interferogram, train, transfer
+from spectra_jax import figures, interferogram, train, transfer, transfer_zeros
 from spectra_jax.checkpoint import Checkpoints
 
 POINTS = 256  # of the gain
@@ -93,7 +93,7 @@ def _reading(system, pair, at_cm, gain, output, input):
   upper = lambda z: z[z.imag >= 0]  # a pole and its conjugate are one
   return {
     'poles': pair(upper(transfer.poles(system).ravel())),
-    'zeros': pair(upper(transfer.zeros(system, output, input))),
+    'zeros': pair(upper(transfer_zeros.zeros(system, output, input))),
     'at_cm': at_cm,
     'gain_db': 20 * np.log10(gain),
   }

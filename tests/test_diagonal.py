@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spectra_jax.scan.diagonal import advance_diagonal
+from tests.recurrences import assert_close, gradients, jitted, loss
 
 ALGORITHMS = ('sequential', 'associative', 'fused')
 
@@ -33,32 +34,6 @@ def loop(state_BxP, poles_P, b_PxD, c_out_DxP, d_D, u_BxLxD, reverse=False):
   return x_BxP, y_BxLxD
 
 
-@functools.cache
-def compiled(**options):
-  return jax.jit(functools.partial(advance_diagonal, **options))
-
-
-def jitted(*arrays, **options):
-  return jax.device_get(compiled(**options)(*arrays))
-
-
-def loss(*arrays, **options):
-  """A number that depends on every entry of the outputs and on the end state."""
-  state, y = advance_diagonal(*arrays, **options)
-  weights = jnp.cos(jnp.arange(y.size)).reshape(y.shape)
-  return jnp.sum(weights * y) + jnp.sum(jnp.abs(state) ** 2) + jnp.sum(jnp.sin(y))
-
-
-def gradients(arrays, **options):
-  run = jax.grad(functools.partial(loss, **options), argnums=tuple(range(6)))
-  return jax.device_get(jax.jit(run)(*arrays))
-
-
-def assert_close(values, expected, tolerance):
-  for value, exact in zip(values, expected, strict=True):
-    assert np.abs(value - exact).max() <= tolerance * max(np.abs(exact).max(), 1e-300)
-
-
 @pytest.mark.parametrize(
   ('algorithm', 'chunk'),
   [('sequential', None), ('associative', None), ('fused', None), ('fused', 1), ('fused', 7)],
@@ -70,7 +45,7 @@ def test_every_algorithm_is_the_loop(algorithm, chunk, seed, radius):
   arrays = (state, np.array([radius, 1]) * poles_P, *others)
   reverse = algorithm != 'sequential'
   with jax.enable_x64(True):
-    found = jitted(*arrays, algorithm=algorithm, chunk=chunk, reverse=reverse)
+    found = jitted(advance_diagonal, *arrays, algorithm=algorithm, chunk=chunk, reverse=reverse)
   assert_close(found, loop(*arrays, reverse=reverse), 1e-10)
 
 
@@ -78,7 +53,7 @@ def test_every_algorithm_is_the_loop(algorithm, chunk, seed, radius):
 def test_one_token_is_the_loop(algorithm):
   arrays = arguments(0, 3, 1)
   with jax.enable_x64(True):
-    assert_close(jitted(*arrays, algorithm=algorithm), loop(*arrays), 1e-12)
+    assert_close(jitted(advance_diagonal, *arrays, algorithm=algorithm), loop(*arrays), 1e-12)
 
 
 @pytest.mark.parametrize('reverse', [False, True])
@@ -86,8 +61,8 @@ def test_gradients_of_fused_are_those_of_the_reference(reverse):
   """By start state, poles, matrices and input, over equal chunks and a rest."""
   arrays = arguments(0, 2, 23)
   with jax.enable_x64(True):
-    exact = gradients(arrays, algorithm='sequential', reverse=reverse)
-    fused = gradients(arrays, algorithm='fused', reverse=reverse, chunk=6)
+    exact = gradients(advance_diagonal, arrays, algorithm='sequential', reverse=reverse)
+    fused = gradients(advance_diagonal, arrays, algorithm='fused', reverse=reverse, chunk=6)
   assert_close(fused, exact, 1e-11)
 
 
@@ -101,7 +76,7 @@ def test_gradients_are_finite_differences():
     return np.sum(weights * y) + np.sum(np.abs(state) ** 2) + np.sum(np.sin(y))
 
   with jax.enable_x64(True):
-    found = gradients(arrays, algorithm='fused', chunk=4)
+    found = gradients(advance_diagonal, arrays, algorithm='fused', chunk=4)
   for i in (0, 1):
     for index in np.ndindex(arrays[i].shape):
       for unit, part in ((1, np.real), (1j, lambda z: -np.imag(z))):  # jax.grad is d/dr - i d/ds
@@ -119,8 +94,8 @@ def test_impulse_response():
   rows = (np.array([pole]), 2 * one, 3j * one, np.zeros(1))
   impulse, silence = np.eye(1, 40)[:, :, None], np.zeros((1, 40, 1))
   with jax.enable_x64(True):
-    _, y = jitted(None, *rows, impulse, algorithm='fused', chunk=8)
-    end, free = jitted(one, *rows, silence, algorithm='fused', chunk=8)
+    _, y = jitted(advance_diagonal, None, *rows, impulse, algorithm='fused', chunk=8)
+    end, free = jitted(advance_diagonal, one, *rows, silence, algorithm='fused', chunk=8)
   np.testing.assert_allclose(y[0, :, 0], (6j * pole**n).real, atol=1e-12)
   np.testing.assert_allclose(free[0, :, 0], (3j * pole ** (n + 1)).real, atol=1e-12)
   np.testing.assert_allclose(end, pole**40 * one, atol=1e-12)
@@ -135,7 +110,7 @@ def test_pieces_that_hand_over_the_state_are_the_whole(algorithm, reverse):
   pieces, outputs = np.split(u, 3, axis=1), []
   with jax.enable_x64(True):
     for piece in pieces[::-1] if reverse else pieces:
-      state, y = jitted(state, *parameters, piece, **options)
+      state, y = jitted(advance_diagonal, state, *parameters, piece, **options)
       outputs.append(y)
   joined = np.concatenate(outputs[::-1] if reverse else outputs, axis=1)
   assert_close((state, joined), (end, whole), 1e-12)
@@ -145,7 +120,7 @@ def test_second_derivatives_of_fused_are_those_of_the_reference():
   arrays = arguments(0, 2, 8)
 
   def curvature(algorithm):
-    inner = functools.partial(loss, algorithm=algorithm, chunk=4)
+    inner = functools.partial(loss, advance_diagonal, algorithm=algorithm, chunk=4)
 
     def squared_gradient(*arrays):
       slopes = jax.grad(inner, argnums=tuple(range(6)))(*arrays)
@@ -171,7 +146,7 @@ def test_the_gradient_keeps_the_states_of_one_chunk_only():
   arrays = [jnp.asarray(a) for a in arguments(0, batch, length, 4, states)]
 
   def temporary(algorithm):
-    inner = functools.partial(loss, algorithm=algorithm, chunk=16)
+    inner = functools.partial(loss, advance_diagonal, algorithm=algorithm, chunk=16)
     gradient = jax.jit(jax.grad(inner, argnums=(1, 2, 3, 5)))
     return gradient.lower(*arrays).compile().memory_analysis().temp_size_in_bytes
 
@@ -184,8 +159,10 @@ def test_the_gradient_keeps_the_states_of_one_chunk_only():
 def test_bfloat16_passes_through_a_float32_recurrence(algorithm):
   state, *parameters, u = arguments(0, 2, 31)
   u = jnp.asarray(u, jnp.bfloat16)
-  end, y = jitted(state, *parameters, u, algorithm=algorithm)
-  _, exact = jitted(state, *parameters, u.astype(jnp.float32), algorithm=algorithm)
+  end, y = jitted(advance_diagonal, state, *parameters, u, algorithm=algorithm)
+  _, exact = jitted(
+    advance_diagonal, state, *parameters, u.astype(jnp.float32), algorithm=algorithm
+  )
   assert (y.dtype, end.dtype) == (jnp.bfloat16, np.complex64)
   assert_close([np.float32(y)], [exact], 2.0**-8)  # one rounding, at the end
 
@@ -193,7 +170,11 @@ def test_bfloat16_passes_through_a_float32_recurrence(algorithm):
 def test_auto_is_one_of_the_others():
   arrays = arguments(0, 2, 9)
   chosen = 'fused' if jax.default_backend() == 'cpu' else 'associative'
-  for value, same in zip(jitted(*arrays), jitted(*arrays, algorithm=chosen), strict=True):
+  for value, same in zip(
+    jitted(advance_diagonal, *arrays),
+    jitted(advance_diagonal, *arrays, algorithm=chosen),
+    strict=True,
+  ):
     np.testing.assert_array_equal(value, same)
 
 

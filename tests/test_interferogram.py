@@ -1,4 +1,4 @@
-"""Spectrum and interferogram, lines and poles, and the recovery of planted lines in cm^-1."""
+"""Spectrum and interferogram, lines and poles, and the backbone along retardation."""
 
 import functools
 
@@ -20,28 +20,7 @@ from spectra_jax.backbones import linoss
 from spectra_jax.discretisation import coefficients
 from spectra_jax.scan import oscillator_ssm
 from tests.parameters import draw
-
-AXIS = 400 + 1.8 * np.arange(2000)
-CENTRE = np.array([800.0, 1100.0, 1130.0, 1700.0, 2900.0])  # two of them overlap
-GAMMA = np.array([8.0, 12.0, 16.0, 20.0, 30.0])
-AREA = np.array([1.0, 2.0, 1.5, 3.0, 2.0])
-
-
-def lorentzians(centre, gamma, area, nu_L):
-  half = gamma / 2
-  return (area / np.pi * half / ((nu_L[:, None] - centre) ** 2 + half**2)).sum(-1)
-
-
-def mirrored(centre, gamma, area, nu_L):
-  """Unit lines and all their images in both edges of the window: tails that are not cut off.
-
-  The wrapped Cauchy density: sum_n exp(-s |n|) cos(n x) = sinh s / (cosh s - cos x).
-  """
-  width = len(nu_L) * (nu_L[1] - nu_L[0])
-  place = lambda nu: np.pi * (nu - nu_L[0] + 0.5 * (nu_L[1] - nu_L[0])) / width
-  s, x, m = np.pi * gamma / (2 * width), place(nu_L)[:, None], place(centre)
-  wrapped = lambda x: np.sinh(s) / (np.cosh(s) - np.cos(x)) / (2 * width)
-  return (area * (wrapped(x - m) + wrapped(x + m))).sum(-1)
+from tests.planted_lines import AREA, AXIS, CENTRE, GAMMA, lorentzians, mirrored
 
 
 def transform(function, values, nu_L):
@@ -227,54 +206,6 @@ def test_gradient_descent_on_the_filter_finds_the_line():
   assert abs(gamma - 30.0) < 1e-3
 
 
-# ---- recovery ---------------------------------------------------------------
-
-
-def assert_lines(found, centre_atol, gamma_atol, area_rtol):
-  np.testing.assert_allclose(found.centre_K, CENTRE, rtol=0, atol=centre_atol)
-  np.testing.assert_allclose(found.gamma_K, GAMMA, rtol=0, atol=gamma_atol)
-  np.testing.assert_allclose(found.area_K, AREA, rtol=area_rtol)
-
-
-def test_the_pencil_is_exact_for_lines_with_all_their_tails():
-  wide = mirrored(CENTRE, GAMMA + 20, AREA, AXIS)
-  found = ig.estimate(wide, AXIS, 5, 400)
-  np.testing.assert_allclose(found.centre_K, CENTRE, rtol=0, atol=1e-7)
-  np.testing.assert_allclose(found.gamma_K, GAMMA + 20, rtol=0, atol=1e-7)
-
-
-def test_planted_lines_are_recovered():
-  """On a finite window the pencil is 0.05 cm^-1 off; least squares then leaves only rounding."""
-  spectrum = lorentzians(CENTRE, GAMMA, AREA, AXIS)
-  start = ig.estimate(spectrum, AXIS, 5, 400)
-  assert_lines(start, 0.05, 0.1, 0.01)
-  assert np.abs(start.centre_K - CENTRE).max() > 1e-3
-  assert_lines(ig.refine(spectrum, AXIS, start), 1e-6, 1e-6, 1e-7)
-
-
-def standard_errors(sigma):
-  """Cramer-Rao: square roots of the diagonal of sigma^2 (J^T J)^-1 for centres and widths."""
-  p = np.concatenate([CENTRE, GAMMA, AREA])
-  shift = lambda k: np.eye(15)[k] * 1e-4
-  model = lambda p: lorentzians(*np.split(p, 3), AXIS)
-  slope = np.stack([(model(p + shift(k)) - model(p - shift(k))) / 2e-4 for k in range(15)], -1)
-  return sigma * np.sqrt(np.diag(np.linalg.inv(slope.T @ slope)))
-
-
-def test_with_noise_of_one_percent_the_lines_are_as_good_as_noise_allows():
-  clean = lorentzians(CENTRE, GAMMA, AREA, AXIS)
-  sigma = 0.01 * clean.max()
-  errors = []
-  for seed in range(8):
-    noisy = clean + sigma * np.random.default_rng(seed).normal(size=clean.shape)
-    found = ig.refine(noisy, AXIS, ig.estimate(noisy, AXIS, 5, 400))
-    errors.append(np.concatenate([found.centre_K - CENTRE, found.gamma_K - GAMMA]))
-  scaled = np.array(errors) / standard_errors(sigma)[:10]
-  assert np.abs(scaled).max() < 4.5
-  assert 0.7 < np.sqrt((scaled**2).mean()) < 1.3
-  assert np.abs(errors).max() < 1.0  # cm^-1
-
-
 # ---- the backbone -----------------------------------------------------------
 
 SHAPE, NU = (2, 19, 6), 406 + 14.0 * np.arange(19)
@@ -367,8 +298,6 @@ UNEVEN = np.array([1.0, 2.0, 4.0, 5.0])
     (lambda: ig.interferogram(np.ones(5), AXIS), r'values have shape \(5,\) and wavenumbers'),
     (lambda: ig.pole(4500.0, 10.0, AXIS), 'maxima at .* expected 399.1 to 3999.1'),
     (lambda: ig.dynamics(500.0, -1.0, 0.5, AXIS), 'expected 0 <= gamma <= 2 nu0'),
-    (lambda: ig.matrix_pencil(np.ones(8), 4), '8 samples cannot tell 4 poles'),
-    (lambda: ig.estimate(-AXIS, AXIS, 9, 60), 'poles of the interferogram ring and decay'),
     (
       lambda: backbone.Backbone().apply({}, np.ones((1, 4, 2)), UNEVEN, None, False),
       'expected an even ascending axis',

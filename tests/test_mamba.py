@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from spectra_jax.backbones.mamba import Backbone, Selective
 from spectra_jax.scan.selective import selective_scan
 from tests.parameters import draw
+from tests.recurrences import assert_close, gradients, jitted, loss
 
 ALGORITHMS = ('sequential', 'associative', 'chunked', 'chunked_associative')
 
@@ -40,32 +41,6 @@ def loop(start_BxNxE, delta, A, b, c, d, u, reverse=False):
   return h, y
 
 
-@functools.cache
-def compiled(**options):
-  return jax.jit(functools.partial(selective_scan, **options))
-
-
-def jitted(*arrays, **options):
-  return jax.device_get(compiled(**options)(*arrays))
-
-
-def loss(*arrays, **options):
-  """A number that depends on every entry of the outputs and on the end state."""
-  state, y = selective_scan(*arrays, **options)
-  weights = jnp.cos(jnp.arange(y.size)).reshape(y.shape)
-  return jnp.sum(weights * y) + jnp.sum(state**2) + jnp.sum(jnp.sin(y))
-
-
-def gradients(arrays, **options):
-  run = jax.grad(functools.partial(loss, **options), argnums=tuple(range(7)))
-  return jax.device_get(jax.jit(run)(*arrays))
-
-
-def assert_close(values, expected, tolerance):
-  for value, exact in zip(values, expected, strict=True):
-    assert np.abs(value - exact).max() <= tolerance * max(np.abs(exact).max(), 1e-300)
-
-
 @pytest.mark.parametrize('reverse', [False, True])
 @pytest.mark.parametrize('algorithm', ALGORITHMS)
 @given(seed=st.integers(0, 999))
@@ -73,7 +48,7 @@ def assert_close(values, expected, tolerance):
 def test_every_algorithm_is_the_loop(algorithm, reverse, seed):
   arrays = arguments(seed)
   with jax.enable_x64(True):
-    found = jitted(*arrays, algorithm=algorithm, reverse=reverse, chunk=5)
+    found = jitted(selective_scan, *arrays, algorithm=algorithm, reverse=reverse, chunk=5)
   assert_close(found, loop(*arrays, reverse=reverse), 1e-12)
 
 
@@ -84,8 +59,8 @@ def test_gradients_of_the_paths_are_those_of_the_reference(algorithm, reverse):
   """By start state, steps, rates, weights and input, over equal chunks and a rest."""
   arrays = arguments(0)
   with jax.enable_x64(True):
-    exact = gradients(arrays, algorithm='sequential', reverse=reverse)
-    found = gradients(arrays, algorithm=algorithm, reverse=reverse, chunk=5)
+    exact = gradients(selective_scan, arrays, algorithm='sequential', reverse=reverse)
+    found = gradients(selective_scan, arrays, algorithm=algorithm, reverse=reverse, chunk=5)
   assert_close(found, exact, 1e-11)
 
 
@@ -93,7 +68,7 @@ def test_second_derivatives_of_chunked_are_those_of_the_reference():
   arrays = arguments(0, length=6)
 
   def curvature(algorithm):
-    inner = functools.partial(loss, algorithm=algorithm, chunk=3)
+    inner = functools.partial(loss, selective_scan, algorithm=algorithm, chunk=3)
 
     def squared_gradient(*arrays):
       return sum(jnp.sum(a**2) for a in jax.grad(inner, argnums=tuple(range(7)))(*arrays))
@@ -112,7 +87,7 @@ def test_constant_parameters_give_a_geometric_series():
   arrays = (delta * one, np.full((1, 1), A), b * one, c * one, np.array([d]), one)
   a = np.exp(delta * A)
   with jax.enable_x64(True):
-    _, y = jitted(None, *arrays, algorithm='chunked', chunk=7)
+    _, y = jitted(selective_scan, None, *arrays, algorithm='chunked', chunk=7)
   np.testing.assert_allclose(y[0, :, 0], c * delta * b * (1 - a ** (n + 1)) / (1 - a) + d)
 
 
@@ -122,7 +97,7 @@ def test_a_token_with_a_step_of_zero_is_skipped():
   kept = np.r_[:9, 14:23]
   short = [a[:, kept] if i in (1, 3, 4, 6) else a for i, a in enumerate(arrays)]
   with jax.enable_x64(True):
-    end, y = jitted(*arrays, algorithm='chunked', chunk=5)
+    end, y = jitted(selective_scan, *arrays, algorithm='chunked', chunk=5)
   assert_close((end, y[:, kept]), loop(*short), 1e-12)
 
 
@@ -133,7 +108,9 @@ def test_pieces_that_hand_over_the_state_are_the_whole(reverse):
   with jax.enable_x64(True):
     for piece in pieces[::-1] if reverse else pieces:
       part = [a[:, piece] if i in (1, 3, 4, 6) else a for i, a in enumerate(arrays)]
-      state, y = jitted(state, *part[1:], algorithm='chunked', reverse=reverse, chunk=3)
+      state, y = jitted(
+        selective_scan, state, *part[1:], algorithm='chunked', reverse=reverse, chunk=3
+      )
       outputs.append(y)
   joined = np.concatenate(outputs[::-1] if reverse else outputs, axis=1)
   assert_close((state, joined), loop(*arrays, reverse=reverse), 1e-12)
@@ -144,7 +121,7 @@ def test_the_gradient_keeps_the_states_of_one_chunk_only():
   arrays = [jnp.asarray(a, jnp.float32) for a in arguments(0, 2, 1024, 8, 16)]
 
   def temporary(algorithm):
-    inner = functools.partial(loss, algorithm=algorithm, chunk=16)
+    inner = functools.partial(loss, selective_scan, algorithm=algorithm, chunk=16)
     gradient = jax.jit(jax.grad(inner, argnums=tuple(range(1, 7))))
     return gradient.lower(*arrays).compile().memory_analysis().temp_size_in_bytes
 
@@ -163,7 +140,9 @@ def test_chunked_refuses_forward_mode():
 def test_auto_is_one_of_the_others():
   arrays = arguments(0)
   chosen = 'chunked' if jax.default_backend() == 'cpu' else 'chunked_associative'
-  for value, same in zip(jitted(*arrays), jitted(*arrays, algorithm=chosen), strict=True):
+  for value, same in zip(
+    jitted(selective_scan, *arrays), jitted(selective_scan, *arrays, algorithm=chosen), strict=True
+  ):
     np.testing.assert_array_equal(value, same)
 
 

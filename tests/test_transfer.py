@@ -16,7 +16,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from configs import default, pretrain
-from spectra_jax import blocks, figures, interferogram, train, transfer, transfer_report
+from spectra_jax import (
+  blocks,
+  figures,
+  interferogram,
+  train,
+  transfer,
+  transfer_report,
+  transfer_zeros,
+)
 from spectra_jax.checkpoint import Checkpoints
 from spectra_jax.scan import oscillator_ssm
 from spectra_jax.transfer import ChannelFilter, DiagonalFilter, OscillatorFilter
@@ -231,7 +239,7 @@ def test_zeros_and_poles_make_the_transfer_function(name, channel):
   """H = constant z^m prod (z - zero) / prod (z - pole), and it vanishes at each zero."""
   system = ring(delay=1) if name == 'late' else SYSTEMS[name]
   i, j = (2, 2) if name == 'channels' else channel
-  zeros = transfer.zeros(system, i, j)
+  zeros = transfer_zeros.zeros(system, i, j)
   for z in zeros:
     assert abs(evaluate(system, i, j, z)) < 1e-10 * residue_scale(system, i, j, z)
   # without feed-through the sections share a factor z^2, a diagonal one z, a delay takes one away
@@ -254,14 +262,14 @@ def test_zeros_of_one_oscillator_in_closed_form():
   t, q, d = 2 * 0.9 * np.cos(1.2), 0.81, system.d_D[0]
   exact = np.roots([d + k, -d * t, d * q])
   np.testing.assert_allclose(
-    np.sort_complex(transfer.zeros(system, 0, 0)), np.sort_complex(exact), rtol=1e-12
+    np.sort_complex(transfer_zeros.zeros(system, 0, 0)), np.sort_complex(exact), rtol=1e-12
   )
 
 
 @pytest.mark.parametrize('theta', [[0.7, 0.7, 2.0], [0.0, 0.0, 0.5], [np.pi, np.pi, np.pi]])
 def test_a_multiple_pole_is_no_zero(theta):
   system = oscillators([0.8, 0.8, 0.6], theta, seed=5)
-  found, poles = transfer.zeros(system, 0, 0), transfer.poles(system)
+  found, poles = transfer_zeros.zeros(system, 0, 0), transfer.poles(system)
   assert len(found) == 4  # two different sections
   assert np.abs(found[:, None] - poles).min() > 1e-3
   for z in found:
@@ -272,7 +280,7 @@ def test_many_oscillators_still_have_exact_zeros():
   """Degree 128, which no polynomial of float64 coefficients survives."""
   rng = np.random.default_rng(7)
   system = oscillators(rng.uniform(0.9, 1, 64), rng.uniform(0, np.pi, 64), width=2)
-  found = transfer.zeros(system, 0, 0)
+  found = transfer_zeros.zeros(system, 0, 0)
   assert len(found) == 128
   worst = max(abs(evaluate(system, 0, 0, z)) / residue_scale(system, 0, 0, z) for z in found[::7])
   assert worst < 1e-9
@@ -352,9 +360,9 @@ def test_the_filters_of_the_backbones_do_what_their_layers_do(name, changes):
   [
     (lambda: transfer.period_cm(np.ones(1), 0.0), 'dnu is 0.0 cm.-1; expected the positive'),
     (lambda: transfer.angle(np.array([27.0]), DNU), 'period 27 cm.-1 is shorter than two tokens'),
-    (lambda: transfer.zeros(ring(), 0, 3), 'input channel is 3; expected 0 to 2'),
-    (lambda: transfer.zeros(channels(), 0, 1), 'output 0 does not depend on input 1'),
-    (lambda: transfer.zeros(ring(delay=2), 0, 0), 'delay is 2 tokens; expected 0 or 1'),
+    (lambda: transfer_zeros.zeros(ring(), 0, 3), 'input channel is 3; expected 0 to 2'),
+    (lambda: transfer_zeros.zeros(channels(), 0, 1), 'output 0 does not depend on input 1'),
+    (lambda: transfer_zeros.zeros(ring(delay=2), 0, 0), 'delay is 2 tokens; expected 0 or 1'),
     (lambda: transfer.poles((1, 2)), 'a layer is given as tuple; expected one of Oscillator'),
   ],
 )

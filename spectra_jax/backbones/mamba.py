@@ -178,11 +178,6 @@ class Backbone(blocks.Recurrent):
     names = ('state', 'expand', 'conv_width', 'dt_rank', 'dt_min', 'dt_max', 'algorithm')
     return functools.partial(Selective, **{name: getattr(self, name) for name in names})
 
-  @nn.compact
-  def _advance(self, states, x_BxTxD, train):
-    states, after = states or [None] * self.blocks, []
-    for i, state in enumerate(states):
-      parts = (self.layer(), self.bidirectional, self.dropout, self.normalisation)
-      state, x_BxTxD = Block(*parts, name=f'block_{i}').advance(state, x_BxTxD, train)
-      after.append(state)
-    return after, x_BxTxD
+  @nn.nowrap
+  def block(self) -> type[nn.Module]:
+    return Block

@@ -22,8 +22,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-_CHUNK_ROWS = 2048  # tokens times batch in one chunk: its states then stay in the L2 cache
-_CHUNK_MIN, _CHUNK_MAX = 16, 512
+from spectra_jax.scan.chunks import cut, paste, plan
 
 
 def advance_diagonal(
@@ -130,18 +129,14 @@ def _associative(state, poles_P, b_PxD, c_out_DxP, d_D, u_BxLxD, reverse, chunk)
 def _fused(state, poles_P, b_PxD, c_out_DxP, d_D, u_BxLxD, reverse, chunk):
   """Equal chunks, then what is left over."""
   batch, length, _ = u_BxLxD.shape
-  default = min(max(_CHUNK_ROWS // batch, _CHUNK_MIN), _CHUNK_MAX)
-  chunks = -(-length // (default if chunk is None else chunk))
-  whole = length // chunks * chunks
-  parts = [(length // chunks, u_BxLxD[:, :whole]), (length - whole, u_BxLxD[:, whole:])]
-  parts = parts if whole < length else parts[:1]
   b_QxD = jnp.concatenate((b_PxD.real, b_PxD.imag), axis=0)
   c_out_DxQ = jnp.concatenate((c_out_DxP.real, -c_out_DxP.imag), axis=1)
   weights, outputs = ((poles_P.real, poles_P.imag), b_QxD, c_out_DxQ, d_D), []
   state = _rest(batch, poles_P) if state is None else state
   state = (state.real, state.imag)
-  for tokens, part_BxLxD in reversed(parts) if reverse else parts:
-    state, y_BxLxD = _chunked(tokens, reverse, state, *weights, part_BxLxD)
+  parts = plan(length, batch, chunk)
+  for tokens, part in reversed(parts) if reverse else parts:
+    state, y_BxLxD = _chunked(tokens, reverse, state, *weights, u_BxLxD[:, part])
     outputs.append(y_BxLxD)
   return lax.complex(*state), jnp.concatenate(outputs[::-1] if reverse else outputs, axis=1)
 
@@ -149,20 +144,6 @@ def _fused(state, poles_P, b_PxD, c_out_DxP, d_D, u_BxLxD, reverse, chunk):
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
 def _chunked(tokens, reverse, state, poles, b_QxD, c_out_DxQ, d_D, u_BxLxD):
   return _chunked_forward(tokens, reverse, state, poles, b_QxD, c_out_DxQ, d_D, u_BxLxD)[0]
-
-
-def _cut(a_BxLxD, tokens):
-  """Chunks of rows, time first: [B, L, D] -> [L / tokens, tokens * B, D]."""
-  batch, length, width = a_BxLxD.shape
-  parts = a_BxLxD.reshape(batch, length // tokens, tokens, width)
-  return parts.transpose(1, 2, 0, 3).reshape(length // tokens, tokens * batch, width)
-
-
-def _join(rows_KxRxD, batch):
-  """The inverse of `_cut`."""
-  chunks, rows, width = rows_KxRxD.shape
-  parts = rows_KxRxD.reshape(chunks, rows // batch, batch, width)
-  return parts.transpose(2, 0, 1, 3).reshape(batch, -1, width)
 
 
 def _recur(poles, state, rows_RxQ, reverse):
@@ -190,13 +171,16 @@ def _rows(re_TxBxP, im_TxBxP):
 
 
 def _chunked_forward(tokens, reverse, state, poles, b_QxD, c_out_DxQ, d_D, u_BxLxD):
-  def one_chunk(state, u_RxD):
+  def one_chunk(carry, i):
+    state, y_BxLxD = carry
+    u_RxD = cut(u_BxLxD, i, tokens)
     end, x = _recur(poles, state, u_RxD @ b_QxD.T, reverse)
-    return end, (_rows(*x) @ c_out_DxQ.T + d_D * u_RxD, state)
+    y_RxD = _rows(*x) @ c_out_DxQ.T + d_D * u_RxD
+    return (end, paste(y_BxLxD, y_RxD, i, tokens)), state
 
-  end, (y_KxRxD, starts) = lax.scan(one_chunk, state, _cut(u_BxLxD, tokens), reverse=reverse)
-  residuals = (poles, b_QxD, c_out_DxQ, d_D, u_BxLxD, starts)
-  return (end, _join(y_KxRxD, u_BxLxD.shape[0])), residuals
+  order = jnp.arange(u_BxLxD.shape[1] // tokens)
+  outputs, starts = lax.scan(one_chunk, (state, jnp.zeros_like(u_BxLxD)), order, reverse=reverse)
+  return outputs, (poles, b_QxD, c_out_DxQ, d_D, u_BxLxD, starts)
 
 
 def _adjoint(poles, to_state, rows_RxQ, reverse):
@@ -222,8 +206,9 @@ def _chunked_backward(tokens, reverse, residuals, cotangents):
   to_state, dy_BxLxD = cotangents
 
   def one_chunk(carry, chunk):
-    to_state, (da_P, dw_P), db_QxD, dc_out_DxQ, dd_D = carry
-    u_RxD, dy_RxD, start = chunk
+    to_state, (da_P, dw_P), db_QxD, dc_out_DxQ, dd_D, dy_du_BxLxD = carry
+    i, start = chunk
+    u_RxD, dy_RxD = cut(u_BxLxD, i, tokens), cut(dy_du_BxLxD, i, tokens)
     _, x = _recur(poles, start, u_RxD @ b_QxD.T, reverse)
     to_state, (mu, nu) = _adjoint(poles, to_state, dy_RxD @ c_out_DxQ, reverse)
     r, s = (_before(*pair, reverse) for pair in zip(start, x, strict=True))
@@ -231,12 +216,14 @@ def _chunked_backward(tokens, reverse, residuals, cotangents):
     mu_RxQ = _rows(mu, nu)
     db_QxD, dc_out_DxQ = db_QxD + mu_RxQ.T @ u_RxD, dc_out_DxQ + dy_RxD.T @ _rows(*x)
     dd_D = dd_D + jnp.sum(u_RxD * dy_RxD, axis=0)
-    return (to_state, dpoles, db_QxD, dc_out_DxQ, dd_D), mu_RxQ @ b_QxD + d_D * dy_RxD
+    # du takes the place of dy, which is not needed again.
+    dy_du_BxLxD = paste(dy_du_BxLxD, mu_RxQ @ b_QxD + d_D * dy_RxD, i, tokens)
+    return (to_state, dpoles, db_QxD, dc_out_DxQ, dd_D, dy_du_BxLxD), None
 
-  start = (to_state, *jax.tree.map(jnp.zeros_like, (poles, b_QxD, c_out_DxQ, d_D)))
-  chunks = (_cut(u_BxLxD, tokens), _cut(dy_BxLxD, tokens), starts)
-  gradients, du_KxRxD = lax.scan(one_chunk, start, chunks, reverse=not reverse)
-  return (*gradients, _join(du_KxRxD, u_BxLxD.shape[0]))
+  zeros = jax.tree.map(jnp.zeros_like, (poles, b_QxD, c_out_DxQ, d_D))
+  order = (jnp.arange(u_BxLxD.shape[1] // tokens), starts)
+  start = (to_state, *zeros, dy_BxLxD)
+  return lax.scan(one_chunk, start, order, reverse=not reverse)[0]
 
 
 _chunked.defvjp(_chunked_forward, _chunked_backward)

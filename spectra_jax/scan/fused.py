@@ -7,24 +7,18 @@ import jax.numpy as jnp
 from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
+from spectra_jax.scan.chunks import cut, paste, plan
 from spectra_jax.scan.filters import filter_step, flip, rest
-
-_CHUNK_ROWS = 2048  # tokens times batch in one chunk: its channels then stay in the L2 cache
-_CHUNK_MIN, _CHUNK_MAX = 16, 512
 
 
 def fused(state, g_P, c_P, e_P, b_QxD, c_out_DxQ, d_D, u_BxLxD, reverse, chunk):
   """b-matmul -> filter -> c_out-matmul, chunk after chunk; equal chunks, then what is left over."""
   batch, length, _ = u_BxLxD.shape
-  default = min(max(_CHUNK_ROWS // batch, _CHUNK_MIN), _CHUNK_MAX)
-  chunks = -(-length // (default if chunk is None else chunk))
-  whole = length // chunks * chunks
-  parts = [(length // chunks, u_BxLxD[:, :whole]), (length - whole, u_BxLxD[:, whole:])]
-  parts = parts if whole < length else parts[:1]
   state = rest(batch, b_QxD.shape[0], u_BxLxD.dtype) if state is None else state
   weights, outputs = (flip(g_P, c_P, e_P), b_QxD, c_out_DxQ, d_D), []
-  for tokens, part_BxLxD in reversed(parts) if reverse else parts:
-    state, y_BxLxD = _chunked(tokens, reverse, state, *weights, part_BxLxD)
+  parts = plan(length, batch, chunk)
+  for tokens, part in reversed(parts) if reverse else parts:
+    state, y_BxLxD = _chunked(tokens, reverse, state, *weights, u_BxLxD[:, part])
     outputs.append(y_BxLxD)
   return state, jnp.concatenate(outputs[::-1] if reverse else outputs, axis=1)
 
@@ -34,28 +28,17 @@ def _chunked(tokens, reverse, state, dynamics, b_QxD, c_out_DxQ, d_D, u_BxLxD):
   return _chunked_forward(tokens, reverse, state, dynamics, b_QxD, c_out_DxQ, d_D, u_BxLxD)[0]
 
 
-def _cut(a_BxLxD, i, tokens):
-  """Chunk i as rows [tokens * B, D], time first."""
-  part_BxTxD = lax.dynamic_slice_in_dim(a_BxLxD, i * tokens, tokens, axis=1)
-  return jnp.swapaxes(part_BxTxD, 0, 1).reshape(-1, a_BxLxD.shape[2])
-
-
-def _paste(a_BxLxD, rows_RxD, i, tokens):
-  part_TxBxD = rows_RxD.reshape(tokens, -1, a_BxLxD.shape[2])
-  return lax.dynamic_update_slice_in_dim(a_BxLxD, jnp.swapaxes(part_TxBxD, 0, 1), i * tokens, 1)
-
-
 def _chunked_forward(tokens, reverse, state, dynamics, b_QxD, c_out_DxQ, d_D, u_BxLxD):
   batch, length, _ = u_BxLxD.shape
   step = filter_step(*dynamics)
 
   def one_chunk(carry, i):
     state, y_BxLxD = carry
-    u_RxD = _cut(u_BxLxD, i, tokens)
+    u_RxD = cut(u_BxLxD, i, tokens)
     w_TxBxQ = (u_RxD @ b_QxD.T).reshape(tokens, batch, -1)
     end, x_TxBxQ = lax.scan(step, state, w_TxBxQ, reverse=reverse)
     y_RxD = x_TxBxQ.reshape(tokens * batch, -1) @ c_out_DxQ.T + d_D * u_RxD
-    return (end, _paste(y_BxLxD, y_RxD, i, tokens)), state
+    return (end, paste(y_BxLxD, y_RxD, i, tokens)), state
 
   order = jnp.arange(length // tokens)
   start = (state, jnp.zeros_like(u_BxLxD))
@@ -137,7 +120,7 @@ def _chunked_backward(tokens, reverse, residuals, cotangents):
   def one_chunk(carry, chunk):
     adjoint, db_DxQ, dc_out_DxQ, dd_D, dy_du_BxLxD = carry
     i, state = chunk
-    u_RxD, dy_RxD = _cut(u_BxLxD, i, tokens), _cut(dy_du_BxLxD, i, tokens)
+    u_RxD, dy_RxD = cut(u_BxLxD, i, tokens), cut(dy_du_BxLxD, i, tokens)
     w_TxBxQ = (u_RxD @ b_QxD.T).reshape(tokens, batch, -1)
     dx_TxBxQ = (dy_RxD @ c_out_DxQ).reshape(tokens, batch, -1)
     _, (zeta_TxBxQ, x_TxBxQ) = lax.scan(states_step, state, w_TxBxQ, reverse=reverse)
@@ -145,14 +128,14 @@ def _chunked_backward(tokens, reverse, residuals, cotangents):
     adjoint, mu_TxBxQ = lax.scan(adjoint_step, adjoint, per_token, reverse=not reverse)
     mu_RxQ, x_RxQ = (a.reshape(tokens * batch, -1) for a in (mu_TxBxQ, x_TxBxQ))
     # du takes the place of dy, which is not needed again.
-    dy_du_BxLxD = _paste(dy_du_BxLxD, mu_RxQ @ b_QxD + d_D * dy_RxD, i, tokens)
+    dy_du_BxLxD = paste(dy_du_BxLxD, mu_RxQ @ b_QxD + d_D * dy_RxD, i, tokens)
     # u.T @ mu and not mu.T @ u: the matmul of fewer rows is the faster one.
     sums = (db_DxQ + u_RxD.T @ mu_RxQ, dc_out_DxQ + dy_RxD.T @ x_RxQ)
     return (adjoint, *sums, dd_D + jnp.sum(u_RxD * dy_RxD, axis=0), dy_du_BxLxD), None
 
   start = ((adjoint, zero), *map(jnp.zeros_like, (b_QxD.T, c_out_DxQ, d_D)), dy_BxLxD)
-  chunks = (jnp.arange(length // tokens), states)
-  (adjoint, db_DxQ, *gradients), _ = lax.scan(one_chunk, start, chunks, reverse=not reverse)
+  order = (jnp.arange(length // tokens), states)
+  (adjoint, db_DxQ, *gradients), _ = lax.scan(one_chunk, start, order, reverse=not reverse)
   mu_BxQ, to_start = finish(adjoint[0])
   first = jax.tree.map(lambda a: a[-1 if reverse else 0], states)
   pairs = zip(adjoint[1], first, strict=True)

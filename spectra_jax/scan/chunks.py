@@ -1,0 +1,32 @@
+"""How a sequence is cut into chunks whose states stay in a CPU's cache."""
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+_ROWS = 2048  # tokens times batch in one chunk: its channels then stay in the L2 cache
+_LEAST, _MOST = 16, 512  # tokens
+
+
+def plan(length: int, batch: int, chunk: int | None) -> list[tuple[int, slice]]:
+  """Equal chunks, then what is left over: [(tokens of a chunk, the tokens it stands for), ...].
+
+  `chunk` is the longest allowed; None takes clip(2048 / batch, 16, 512).
+  """
+  longest = min(max(_ROWS // batch, _LEAST), _MOST) if chunk is None else chunk
+  chunks = -(-length // longest)
+  whole = length // chunks * chunks
+  parts = [(length // chunks, slice(0, whole)), (length - whole, slice(whole, length))]
+  return parts if whole < length else parts[:1]
+
+
+def cut(a_BxLxD: jax.Array, i: jax.Array, tokens: int) -> jax.Array:
+  """Chunk i as rows [tokens * B, D], time first."""
+  part_BxTxD = lax.dynamic_slice_in_dim(a_BxLxD, i * tokens, tokens, axis=1)
+  return jnp.swapaxes(part_BxTxD, 0, 1).reshape(-1, a_BxLxD.shape[2])
+
+
+def paste(a_BxLxD: jax.Array, rows_RxD: jax.Array, i: jax.Array, tokens: int) -> jax.Array:
+  """`a_BxLxD` with its chunk i replaced by rows [tokens * B, D], in place where XLA can."""
+  part_TxBxD = rows_RxD.reshape(tokens, -1, a_BxLxD.shape[2])
+  return lax.dynamic_update_slice_in_dim(a_BxLxD, jnp.swapaxes(part_TxBxD, 0, 1), i * tokens, 1)
