@@ -104,7 +104,23 @@ def _block(case: str, found: dict) -> list[str]:
   return rows
 
 
-TABLES = {'results': table, 'layers': layers, 'comparisons': comparisons}
+def backbones() -> str:
+  """One row a backbone of two million parameters: times of one call and temporary memory."""
+  found = next(iter(json.loads(BENCH.read_text())['backbones'].values()))
+  rows = {name: row for name, row in found.items() if isinstance(row, dict) and 'params' in row}
+  head = [
+    '| backbone | parameters | width | forward | training | temporary memory of training |',
+    '|---|---|---|---|---|---|',
+  ]
+  cells = lambda row: (
+    f'{row["params"]:,} | {row["width"]} | {row["forward_ms"]:.0f} ms | '
+    f'{row["training_ms"]:,.0f} ms | {row["temp_mib"]:,.0f} MiB'
+  )
+  order = sorted(rows, key=lambda name: rows[name]['training_ms'])
+  return '\n'.join([*head, *(f'| `{name}` | {cells(rows[name])} |' for name in order)])
+
+
+TABLES = {'results': table, 'layers': layers, 'comparisons': comparisons, 'backbones': backbones}
 
 
 def updated(text: str) -> str:

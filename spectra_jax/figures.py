@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
 
 BLACK, ORANGE, BLUE, GREEN = '#000000', '#E69F00', '#0072B2', '#009E73'
 VERMILION, SKY, PURPLE, GREY = '#D55E00', '#56B4E9', '#CC79A7', '#BBBBBB'
@@ -154,7 +154,7 @@ def growth(lengths: Sequence[int], panels: Mapping[str, Mapping[str, Sequence[fl
       style = {'color': LAYER_COLOURS[k], 'marker': LAYER_MARKERS[k], 'lw': 1.8, 'ms': 7}
       ax.loglog(lengths, ms, label=label, **style)
     ax.set_xticks(lengths, [f'{length:,}' for length in lengths])
-    ax.xaxis.set_minor_locator(LogLocator(subs=()))
+    ax.xaxis.set_minor_locator(NullLocator())
     ax.set_title(title, fontsize=13, loc='left')
     ax.set_xlabel('Length of the sequence (tokens)', fontsize=12)
     ax.set_ylabel('Time of one call (ms)', fontsize=12)
