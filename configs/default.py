@@ -142,6 +142,10 @@ def get_config() -> ConfigDict:
   c.backbone.hybrid.dropout = 0.0  # rate; whole channels
   c.backbone.hybrid.normalisation = 'rms'  # or layer
 
+  c.head = ConfigDict()
+  c.head.name = 'reconstruct'  # file in spectra_jax/heads; its lattice is the tokeniser's
+  c.head.reconstruct = ConfigDict()
+
   c.loss = ConfigDict()
   c.loss.weights = ConfigDict()  # label -> term -> weight
   c.loss.weights.model = ConfigDict({'masked_mse': 1.0})  # a number or ((step, weight), ...)

@@ -12,10 +12,15 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from spectra_jax.heads import reconstruct
 from spectra_jax.tokenize import Tokenizer
 
 ACTIVATIONS = ('float32', 'bfloat16')
+# config group -> folder, class, fields that `build` takes from config.tokenize
+PARTS = {
+  'backbone': ('backbones', 'Backbone', ()),
+  'head': ('heads', 'Head', ('step_cm', 'knots_per_step')),
+}
+Outputs = jax.Array | dict[str, jax.Array]
 
 
 class SpectralModel(nn.Module):
@@ -32,15 +37,27 @@ class SpectralModel(nn.Module):
     kind_B: jax.Array,
     nu_L: np.ndarray,
     train: bool,
-  ) -> jax.Array:
-    """Returns the head's output; `values_BxL` is read only where `visible_BxL`."""
+    known_B: jax.Array | None = None,
+  ) -> Outputs:
+    """Returns the head's output: values_BxL, or a dict of such.
+
+    `values_BxL` is read only where `visible_BxL`. `known_B` is what is known of each example beside
+    its spectrum, for heads with a method `given`; None leaves it to the head.
+    """
     x_BxTxD = self.tokenizer(values_BxL, visible_BxL, kind_B, nu_L)
     nu_T = self.tokenizer.positions(nu_L)
     mask_BxT = np.ones(
       x_BxTxD.shape[:2], bool
     )  # every token exists; what it saw is in its channels
     x_BxTxD = self.backbone(x_BxTxD, nu_T, mask_BxT, train)
-    return self.head(x_BxTxD, nu_L)
+    if known_B is None:
+      return self.head(x_BxTxD, nu_L)
+    if not hasattr(self.head, 'given'):
+      raise ValueError(
+        f'known_B was given to {type(self.head).__module__}, which takes nothing known; expected '
+        'None; leave it out or choose a head with a method `given`'
+      )
+    return self.head.given(x_BxTxD, nu_L, known_B)
 
 
 def names(folder: str) -> list[str]:
@@ -73,18 +90,35 @@ def fields(cls: type[nn.Module]) -> set[str]:
   return {field.name for field in dataclasses.fields(cls)} - {'name', 'parent'}
 
 
+def part_class(config: ConfigDict, part: str) -> type[nn.Module]:
+  """The class that config.<part>.name selects; `part` is a key of `PARTS`."""
+  folder, cls, _ = PARTS[part]
+  return getattr(component(folder, config[part].name), cls)
+
+
+def own_fields(cls: type[nn.Module], part: str) -> set[str]:
+  """The fields of a part's class that are its options in the config."""
+  return fields(cls) - set(PARTS[part][2])
+
+
 def check_options(config: ConfigDict) -> None:
-  """Raises a ValueError unless the selected backbone's options are exactly its class's fields."""
-  name = config.backbone.name
-  cls = component('backbones', name).Backbone
-  if name not in config.backbone:
-    raise ValueError(f'config.backbone has no options for {name!r}; add config.backbone.{name}')
-  given, wanted = set(config.backbone[name]), fields(cls)
-  if given != wanted:
-    raise ValueError(
-      f'config.backbone.{name} has {sorted(given - wanted)} too many and {sorted(wanted - given)} '
-      f'too few; its keys must be the fields of spectra_jax/backbones/{name}.py: Backbone'
-    )
+  """Raises a ValueError unless the options of backbone and head are their classes' fields."""
+  for part, (folder, cls, _) in PARTS.items():
+    selected, name = part_class(config, part), config[part].name
+    if name not in config[part]:
+      raise ValueError(f'config.{part} has no options for {name!r}; add config.{part}.{name}')
+    given, wanted = set(config[part][name]), own_fields(selected, part)
+    if given != wanted:
+      raise ValueError(
+        f'config.{part}.{name} has {sorted(given - wanted)} too many and {sorted(wanted - given)} '
+        f'too few; its keys must be the fields of spectra_jax/{folder}/{name}.py: {cls}'
+      )
+
+
+def build_part(config: ConfigDict, part: str) -> nn.Module:
+  """The selected backbone or head with its options, and with what it shares with the tokeniser."""
+  shared = {name: config.tokenize[name] for name in PARTS[part][2]}
+  return part_class(config, part)(**shared, **options(config[part]))
 
 
 def build(config: ConfigDict, kinds: int) -> SpectralModel:
@@ -93,15 +127,13 @@ def build(config: ConfigDict, kinds: int) -> SpectralModel:
     raise ValueError(
       f'train.activations is {config.train.activations!r}, expected one of {", ".join(ACTIVATIONS)}'
     )
-  backbone = component('backbones', config.backbone.name).Backbone(**options(config.backbone))
   tokenizer = Tokenizer(
     width=config.backbone.width,
     kinds=kinds,
     dtype=config.train.activations,
     **config.tokenize.to_dict(),
   )
-  head = reconstruct.Head(config.tokenize.step_cm, config.tokenize.knots_per_step)
-  return SpectralModel(tokenizer, backbone, head)
+  return SpectralModel(tokenizer, build_part(config, 'backbone'), build_part(config, 'head'))
 
 
 def count_parameters(config: ConfigDict, kinds: int) -> dict[str, int]:

@@ -115,8 +115,11 @@ def make_loss(run: Run) -> parallel.LossFn:
   return loss_fn
 
 
-def make_predict(run: Run) -> Callable[[Any, Mapping[str, np.ndarray]], np.ndarray]:
-  """(params, examples) -> outputs [N, ...] on the host, whatever the batch size and devices."""
+def make_predict(run: Run) -> Callable[[Any, Mapping[str, np.ndarray]], Any]:
+  """(params, examples) -> outputs [N, ...], or a dict of such, on the host.
+
+  They depend neither on the batch size nor on the devices.
+  """
   task, module, size = run.task, run.module, run.config.train.eval_batch_size
 
   def forward(params, batch):
@@ -129,8 +132,9 @@ def make_predict(run: Run) -> Callable[[Any, Mapping[str, np.ndarray]], np.ndarr
     outputs = []
     for rows, real in batches.padded_batches(np.arange(len(examples['row'])), size):
       batch = parallel.shard_batch({name: x[rows] for name, x in examples.items()}, run.mesh)
-      outputs.append(parallel.to_host(mapped(params, batch))[real])
-    return np.concatenate(outputs)
+      host = parallel.to_host(mapped(params, batch))
+      outputs.append(jax.tree.map(lambda x, real=real: x[real], host))
+    return jax.tree.map(lambda *parts: np.concatenate(parts), *outputs)
 
   return predict
 

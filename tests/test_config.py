@@ -8,7 +8,6 @@ import pkgutil
 import pytest
 
 import configs
-import spectra_jax.backbones
 import spectra_jax.datasets
 from configs import default, pretrain
 from spectra_jax import model
@@ -21,17 +20,19 @@ def files(package):
   return [found.name for found in pkgutil.iter_modules(package.__path__)]
 
 
-@pytest.mark.parametrize('name', files(spectra_jax.backbones))
-def test_backbone_options_are_its_fields(name):
-  module = importlib.import_module(f'spectra_jax.backbones.{name}')
-  assert set(default.get_config().backbone[name]) == model.fields(module.Backbone)
+COMPONENTS = [
+  (part, name) for part, (folder, _, _) in model.PARTS.items() for name in model.names(folder)
+]
 
 
-@pytest.mark.parametrize('name', files(spectra_jax.backbones))
-def test_backbone_defaults_are_the_configs(name):
-  module = importlib.import_module(f'spectra_jax.backbones.{name}')
-  options = default.get_config().backbone[name].to_dict()
-  assert module.Backbone() == module.Backbone(**options)
+@pytest.mark.parametrize(('part', 'name'), COMPONENTS)
+def test_component_options_are_its_fields_and_defaults(part, name):
+  folder, cls, shared = model.PARTS[part]
+  build = getattr(importlib.import_module(f'spectra_jax.{folder}.{name}'), cls)
+  options = default.get_config()[part][name].to_dict()
+  assert set(options) == model.own_fields(build, part)
+  lattice = {key: default.get_config().tokenize[key] for key in shared}
+  assert build(**lattice) == build(**lattice, **options)
 
 
 @pytest.mark.parametrize('name', files(spectra_jax.datasets))
@@ -75,6 +76,7 @@ def test_misspelt_key_is_refused():
   ('change', 'words'),
   [
     ({'backbone.name': 'linos'}, "backbones has no 'linos', expected one of conv"),
+    ({'head.name': 'regress'}, "heads has no 'regress', expected one of .*reconstruct"),
     ({'task.name': 'mask'}, "tasks has no 'mask', expected one of masked"),
     ({'dataset.computed.path': 'none.npz'}, 'none.npz is missing'),
     ({'axis.points': 40}, 'axis step is .* at most 8; raise axis.points'),
@@ -98,11 +100,20 @@ def test_bad_values_are_refused_before_any_compute(change, words, tmp_path):
     prepare(config, str(tmp_path))
 
 
-def test_a_backbone_with_a_key_too_many_is_refused():
+@pytest.mark.parametrize(('part', 'name'), [('backbone', 'linoss'), ('head', 'reconstruct')])
+def test_a_component_with_a_key_too_many_is_refused(part, name):
   config = pretrain.get_config('tiny')
   with config.unlocked():
-    config.backbone.linoss.blcks = 2
-  with pytest.raises(ValueError, match=r"has \['blcks'\] too many and \[\] too few"):
+    config[part][name].blcks = 2
+  with pytest.raises(ValueError, match=rf"{part}.{name} has \['blcks'\] too many and \[\] too few"):
+    model.check_options(config)
+
+
+def test_a_component_without_options_is_refused():
+  config = pretrain.get_config('tiny')
+  with config.unlocked():
+    del config.head.reconstruct
+  with pytest.raises(ValueError, match=r"no options for 'reconstruct'; add config\.head\.recon"):
     model.check_options(config)
 
 

@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 
 import spectra_jax.backbones
+import spectra_jax.heads
 import spectra_jax.losses
 import spectra_jax.tasks
 from configs import default
 from spectra_jax import blocks, model
 from spectra_jax.dropout import example_keys
+from tests.parameters import draw
 
 ROOT = pathlib.Path(__file__).parent.parent
 SHAPE = (3, 24, 8)
@@ -117,6 +119,55 @@ def test_recurrent_backbones_stream(name):
     both_ways.apply(variables, None, x[:, 0], method='step')
 
 
+HEAD_NU = np.linspace(406.0, 728.0, 70)  # cm^-1; within the tokens at NU
+
+
+@functools.cache
+def head(name):
+  """(apply(variables, x) jitted, variables) of a head on a short axis."""
+  options = default.get_config().head[name].to_dict()
+  cls = importlib.import_module(f'spectra_jax.heads.{name}').Head
+  module = cls(step_cm=14.0, knots_per_step=2, **options)
+  call = lambda variables, x: module.apply(variables, x, HEAD_NU)
+  return jax.jit(call), draw(lambda key, x: module.init(key, x, HEAD_NU), tokens())
+
+
+def outputs(name, dtype='float32'):
+  """[O, B, L]: all that a head gives, a dict's values stacked."""
+  apply, variables = head(name)
+  return jnp.stack(jax.tree.leaves(apply(variables, tokens(dtype))))
+
+
+@pytest.mark.parametrize('name', files(spectra_jax.heads))
+@pytest.mark.parametrize('dtype', ['float32', 'bfloat16'])
+def test_head_gives_spectra_on_the_axis(name, dtype):
+  y = outputs(name, dtype)
+  assert y.shape[1:] == (SHAPE[0], len(HEAD_NU))
+  assert y.dtype == 'float32'
+  assert jnp.isfinite(y).all()
+
+
+@pytest.mark.parametrize('name', files(spectra_jax.heads))
+def test_head_treats_examples_apart(name):
+  apply, variables = head(name)
+  x = tokens()
+  changed = jnp.stack(jax.tree.leaves(apply(variables, x.at[0, ::2].multiply(-1.0))))
+  whole = outputs(name)
+  np.testing.assert_allclose(changed[:, 1:], whole[:, 1:], rtol=2e-5, atol=2e-5)
+  assert jnp.abs(changed[:, 0] - whole[:, 0]).max() > 1e-4 * jnp.abs(whole).max()
+
+
+@pytest.mark.parametrize('name', files(spectra_jax.heads))
+def test_every_head_parameter_has_a_gradient(name):
+  apply, variables = head(name)
+  squares = lambda v, x: sum((y**2).sum() for y in jax.tree.leaves(apply(v, x)))
+  for path, leaf in jax.tree_util.tree_leaves_with_path(
+    jax.jit(jax.grad(squares))(variables, tokens())
+  ):
+    assert jnp.isfinite(leaf).all(), path
+    assert jnp.abs(leaf).max() > 0, path
+
+
 @pytest.mark.parametrize('name', files(spectra_jax.losses))
 def test_losses_are_per_example(name):
   module = importlib.import_module(f'spectra_jax.losses.{name}')
@@ -151,10 +202,11 @@ def test_unknown_components_are_refused_with_a_list():
 
 
 def test_imports_go_one_way():
-  """physics imports no other part, backbones and losses never train, configs only default."""
+  """physics imports no other part; backbones, heads, losses never train; configs only default."""
   upward = {
     'spectra_jax/physics': ('flax', 'ml_collections', 'spectra_jax.train', 'spectra_jax.tasks'),
     'spectra_jax/backbones': ('spectra_jax.train', 'spectra_jax.tasks', 'configs'),
+    'spectra_jax/heads': ('spectra_jax.train', 'spectra_jax.tasks', 'configs'),
     'spectra_jax/losses': ('spectra_jax.train', 'spectra_jax.tasks', 'configs'),
     'spectra_jax/datasets': ('spectra_jax.train', 'spectra_jax.tasks', 'configs'),
     'configs': ('spectra_jax', 'jax', 'flax'),

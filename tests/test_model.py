@@ -5,6 +5,7 @@ import pytest
 
 from configs import default
 from spectra_jax import model
+from spectra_jax.tasks import masked
 
 
 def parameters(config):
@@ -42,3 +43,21 @@ def test_counts_are_those_of_the_parameters():
 def test_a_budget_below_the_smallest_width_is_refused():
   with pytest.raises(ValueError, match='at its smallest width 8, expected about 100; raise'):
     model.match_params(default.get_config(), 100, kinds=2)
+
+
+def test_what_is_known_goes_to_a_head_that_takes_it():
+  config = default.get_config()
+  module = model.build(config, kinds=2)
+  nu_L = jax.numpy.linspace(400.0, 700.0, 100)
+  arrays = (jax.numpy.zeros((1, 100)), jax.numpy.ones((1, 100), bool), jax.numpy.zeros(1, int))
+  call = lambda: module.init(
+    jax.random.key(0), *arrays, jax.device_get(nu_L), False, known_B=jax.numpy.ones(1)
+  )
+  with pytest.raises(ValueError, match=r'known_B was given to spectra_jax\.heads\.reconstruct'):
+    jax.eval_shape(call)
+
+
+def test_masked_reconstruction_refuses_a_head_of_several_spectra():
+  task = masked.Task(default.get_config(), *[None] * 6)
+  with pytest.raises(ValueError, match="head 'reconstruct' gives ir, raman, expected one spectrum"):
+    task.losses({'ir': None, 'raman': None}, {})

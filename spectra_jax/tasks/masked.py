@@ -116,6 +116,11 @@ class Task:
     return inputs, targets
 
   def losses(self, outputs: jax.Array, targets: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
+    if isinstance(outputs, Mapping):
+      raise ValueError(
+        f'head {self.config.head.name!r} gives {", ".join(sorted(outputs))}, expected one spectrum '
+        'an example for masked reconstruction; set head.name = reconstruct'
+      )
     return {'masked_mse': masked_mse(outputs, targets['values'], targets['masked'])}
 
   def metrics(self, outputs: jax.Array, targets: Mapping[str, jax.Array]) -> dict[str, tuple]:
