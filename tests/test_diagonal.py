@@ -182,7 +182,7 @@ def test_auto_is_one_of_the_others():
   ('option', 'sentence'),
   [
     ({'algorithm': 'fast'}, "unknown scan algorithm 'fast': expected one of"),
-    ({'chunk': 0}, 'chunk is 0 tokens; expected at least 1'),
+    ({'chunk': 0}, 'chunk is 0: expected an integer of at least 1'),
   ],
 )
 def test_bad_options_are_refused(option, sentence):

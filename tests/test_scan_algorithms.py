@@ -294,7 +294,7 @@ def test_a_chunk_that_is_no_positive_integer_is_refused(chunk):
 
 
 def test_an_empty_sequence_and_an_unknown_algorithm_are_refused():
-  with pytest.raises(ValueError, match='length 0: expected at least one token'):
+  with pytest.raises(ValueError, match='the sequence has length 0: expected at least one token'):
     oscillator_ssm(*arguments(0, 1, 0)[1:])
   with pytest.raises(ValueError, match=r"'associative', 'auto', 'chunked', 'fft', .*'pallas'"):
     oscillator_ssm(*arguments(0, 1, 2)[1:], algorithm='fast')

@@ -1,4 +1,7 @@
-"""How a sequence is cut into chunks whose states stay in a CPU's cache."""
+"""What every scan checks first, and how a sequence is cut into chunks that stay in the cache."""
+
+import numbers
+from collections.abc import Container
 
 import jax
 import jax.numpy as jnp
@@ -6,6 +9,25 @@ from jax import lax
 
 _ROWS = 2048  # tokens times batch in one chunk: its channels then stay in the L2 cache
 _LEAST, _MOST = 16, 512  # tokens
+
+
+def check(algorithm: str, known: Container[str], length: int, chunk: int | None) -> None:
+  """Raises a ValueError on an unknown algorithm, an empty sequence or a chunk that is none."""
+  if algorithm not in known:
+    raise ValueError(
+      f'unknown scan algorithm {algorithm!r}: expected one of {sorted(known)}; '
+      'set `algorithm` to one of them'
+    )
+  integer = isinstance(chunk, numbers.Integral) and not isinstance(chunk, bool)
+  if chunk is not None and not (integer and chunk >= 1):
+    raise ValueError(
+      f'chunk is {chunk!r}: expected an integer of at least 1, tokens in one chunk; set `chunk` to '
+      'one, or to None for the default'
+    )
+  if length == 0:
+    raise ValueError(
+      'the sequence has length 0: expected at least one token; leave the call out, the state stays'
+    )
 
 
 def plan(length: int, batch: int, chunk: int | None) -> list[tuple[int, slice]]:

@@ -22,7 +22,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from spectra_jax.scan.chunks import cut, paste, plan
+from spectra_jax.scan.chunks import check, cut, paste, plan
 
 
 def advance_diagonal(
@@ -67,15 +67,9 @@ def advance_diagonal(
     the state after the last token (the first if `reverse`), and y_BxLxD in the dtype of u.
 
   Raises:
-    ValueError: the algorithm is unknown, or `chunk` is not positive.
+    ValueError: the algorithm is unknown, `chunk` is no positive integer, or L is 0.
   """
-  if algorithm not in _ALGORITHMS:
-    raise ValueError(
-      f'unknown scan algorithm {algorithm!r}: expected one of {sorted(_ALGORITHMS)}; '
-      'set `algorithm` to one of them'
-    )
-  if chunk is not None and chunk < 1:
-    raise ValueError(f'chunk is {chunk} tokens; expected at least 1; raise it or pass None')
+  check(algorithm, _ALGORITHMS, u_BxLxD.shape[1], chunk)
   real = jnp.promote_types(u_BxLxD.dtype, jnp.float32)
   complex_ = jnp.promote_types(real, jnp.complex64)
   state = None if state is None else state.astype(complex_)

@@ -25,13 +25,12 @@ cancellation. Its adjoint is itself in reverse: dL/dg = -s sum mu_n zeta_{n-1}, 
 x_{n-1}. All but `associative` run this form, and a state is its (zeta, x).
 """
 
-import numbers
-
 import jax
 import jax.numpy as jnp
 from jax import lax
 
 from spectra_jax.scan.associative import associative
+from spectra_jax.scan.chunks import check
 from spectra_jax.scan.doubling import chunked
 from spectra_jax.scan.fft import fft
 from spectra_jax.scan.filters import filter_step, flip, rest
@@ -101,12 +100,7 @@ def advance_oscillators(
   Raises:
     ValueError: the algorithm is unknown, the chunk is not a positive integer, or there is no token.
   """
-  if algorithm not in _ALGORITHMS:
-    raise ValueError(
-      f'unknown scan algorithm {algorithm!r}: expected one of {sorted(_ALGORITHMS)}; '
-      'set `algorithm` to one of them'
-    )
-  _check_sizes(u_BxLxD.shape[1], chunk)
+  check(algorithm, _ALGORITHMS, u_BxLxD.shape[1], chunk)
   dtype = jnp.promote_types(u_BxLxD.dtype, jnp.float32)
   if e_P is None:
     e_P = (4 - c_P) - 2 * g_P  # 4 - c is exact for c in [2, 8]
@@ -139,19 +133,6 @@ def _auto(state, *arrays_and_options):
   sizes = (*u_BxLxD.shape[:2], b_QxD.shape[0])
   name = choose(jax.default_backend(), *sizes, u_BxLxD.dtype)
   return _ALGORITHMS[name](state, *arrays_and_options)
-
-
-def _check_sizes(length, chunk):
-  integer = isinstance(chunk, numbers.Integral) and not isinstance(chunk, bool)
-  if chunk is not None and not (integer and chunk >= 1):
-    raise ValueError(
-      f'chunk is {chunk!r}: expected an integer of at least 1, tokens in one chunk; set `chunk` to '
-      'one, or to None for the default'
-    )
-  if length == 0:
-    raise ValueError(
-      'u_BxLxD has length 0: expected at least one token; leave the call out, the state stays'
-    )
 
 
 def _sequential(state, g_P, c_P, e_P, b_QxD, c_out_DxQ, d_D, u_BxLxD, reverse, chunk):

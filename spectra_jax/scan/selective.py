@@ -16,6 +16,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from spectra_jax.scan.chunks import check
+
 # Tokens in one chunk. Short ones keep its states in a cache, but leave more starts to store.
 _CHUNK_LOOP, _CHUNK_ASSOCIATIVE = 16, 64
 
@@ -64,15 +66,9 @@ def selective_scan(
     the state after the last token (the first if `reverse`), and y_BxLxE in the dtype of u.
 
   Raises:
-    ValueError: the algorithm is unknown, or `chunk` is not positive.
+    ValueError: the algorithm is unknown, `chunk` is no positive integer, or L is 0.
   """
-  if algorithm not in _ALGORITHMS:
-    raise ValueError(
-      f'unknown scan algorithm {algorithm!r}: expected one of {sorted(_ALGORITHMS)}; '
-      'set `algorithm` to one of them'
-    )
-  if chunk is not None and chunk < 1:
-    raise ValueError(f'chunk is {chunk} tokens; expected at least 1; raise it or pass None')
+  check(algorithm, _ALGORITHMS, u_BxLxE.shape[1], chunk)
   dtype = jnp.promote_types(u_BxLxE.dtype, jnp.float32)
   if state is None:
     state = jnp.zeros((u_BxLxE.shape[0], *A_ExN.shape[::-1]), dtype)
