@@ -1,27 +1,12 @@
-"""Sum rules of atomic polar tensors P = d(mu)/dx: rigid motions, rotational term, enforcement.
+"""Sum rules of atomic polar tensors P = d(mu)/dx: rigid motions and enforcement.
 
-The vibrational F-sum (Crawford 1952; King, Mast, Blanchette, J. Chem. Phys. 56, 4440 (1972)):
-sum_modes A + rotational term = 974.880 sum_atoms ||P||_F^2 / m, km/mol for P in e, m in amu.
-Numpy only; N atoms; `x` is in angstrom with the centre of mass at the origin.
+With them the F-sum of a molecule (`spectra_jax.physics.intensities`) becomes exact. Numpy only; N
+atoms; `x` is in angstrom with the centre of mass at the origin.
 """
 
 import numpy as np
 
 from spectra_jax.data import symmetry
-from spectra_jax.physics import constants
-
-
-def fsum(polar: np.ndarray, mass: np.ndarray) -> float:
-  """Right side of the F-sum, 974.880 sum_atoms ||P||_F^2 / m.
-
-  Args:
-    polar: [3N, 3], e.
-    mass: [N], amu.
-
-  Returns:
-    km/mol.
-  """
-  return constants.KM_MOL_PER_E2_AMU * float(((polar.T**2) @ (1 / np.repeat(mass, 3))).sum())
 
 
 def rigid_motions(mass: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -44,24 +29,6 @@ def rigid_motions(mass: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarr
   shift = [(root * e).ravel() / np.sqrt(mass.sum()) for e in np.eye(3)]
   turn = [(root * np.cross(e, x)).ravel() / np.sqrt(i) for e, i in zip(axes, moments, strict=True)]
   return np.array(shift + turn).T, axes, moments
-
-
-def rotational_intensity(mass: np.ndarray, x: np.ndarray, dipole: np.ndarray) -> float:
-  """The rotational term of the vibrational F-sum, from the equilibrium dipole alone.
-
-  974.880 sum_axes |e_a x mu|^2 / I_a (Crawford, J. Chem. Phys. 20, 977 (1952)); two axes for a
-  linear molecule.
-
-  Args:
-    mass: [N], amu.
-    x: [N, 3], angstrom, centre of mass at the origin.
-    dipole: [3], e*angstrom.
-
-  Returns:
-    km/mol.
-  """
-  _, axes, moments = rigid_motions(mass, x)
-  return float(constants.KM_MOL_PER_E2_AMU * ((np.cross(axes, dipole) ** 2).sum(1) / moments).sum())
 
 
 def enforce_sum_rules(

@@ -17,7 +17,7 @@ from tblite.interface import Calculator, Result
 from tblite.library import ffi
 
 from spectra_jax.data import polar_tensors, symmetry
-from spectra_jax.physics import constants
+from spectra_jax.physics import constants, intensities
 
 RDLogger.DisableLog('rdApp.*')
 
@@ -422,11 +422,11 @@ def harmonic_lines(smiles, numbers, mass, x, slope) -> Vibrations:
     dipole=mu,
     polar_tensor=polar.reshape(-1, 3, 3),
     frequency=frequency,
-    ir_intensity=constants.KM_MOL_PER_E2_AMU * ((polar.T @ shape) ** 2).sum(0),
+    ir_intensity=intensities.infrared_intensity(shape.T @ polar),
     raman_activity=activity,
     depolarisation=ratio,
     parity=parities(modes, partner) if centre else np.zeros(len(frequency), int),
-    fsum_total=polar_tensors.fsum(polar, mass),
+    fsum_total=float(intensities.dipole_f_sum(polar.reshape(-1, 3, 3), mass)),
     sum_rule_violation=violation,
     gradient_max=slope,
   )
