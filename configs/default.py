@@ -19,6 +19,10 @@ def get_config() -> ConfigDict:
   c.dataset.computed.line_shape = 'lorentz'  # lorentz, gauss, voigt
   c.dataset.computed.fwhm_cm = 16.0  # full width at half maximum [cm^-1]; Lorentz part of voigt
   c.dataset.computed.gauss_fwhm_cm = 0.0  # of the Gauss part, voigt only [cm^-1]
+  c.dataset.computed_optical = ConfigDict()  # reflectance, n and k of simulated liquids
+  c.dataset.computed_optical.path = ''  # '' = the line lists that ship with the package
+  c.dataset.computed_optical.fwhm_cm = 20.0  # full width of every line of Im eps [cm^-1]
+  c.dataset.computed_optical.eps_inf = 1.9  # what electrons add to eps
 
   c.axis = ConfigDict()
   c.axis.low_cm = 400.0  # first point [cm^-1]

@@ -13,7 +13,7 @@ os.environ.setdefault('JAX_DISABLE_MOST_OPTIMIZATIONS', '1')
 import jax
 import numpy as np
 
-from spectra_jax.datasets import computed
+from spectra_jax.datasets import computed, computed_optical
 
 jax.config.update('jax_num_cpu_devices', 8)
 
@@ -32,3 +32,4 @@ def _kept(load):
 
 
 computed.load = _kept(computed.load)
+computed_optical.load = _kept(computed_optical.load)

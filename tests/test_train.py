@@ -78,9 +78,13 @@ def finished(tmp_path_factory):
 
 def test_every_key_is_read(finished):
   config, read, *_ = finished
-  backbone = config.backbone
-  other = tuple(f'backbone.{name}.' for name in backbone if name not in (backbone.name, 'name'))
-  assert {key for key in set(leaves(config)) - read if not key.startswith(other)} == set()
+  unselected = tuple(
+    f'{part}.{name}.'
+    for part in ('dataset', 'task', 'backbone', 'head')
+    for name in config[part]
+    if name not in (config[part].name, 'name')
+  )
+  assert {key for key in set(leaves(config)) - read if not key.startswith(unselected)} == set()
 
 
 def test_the_run_leaves_its_record(finished):

@@ -121,6 +121,16 @@ def padded_modes(lines: Lines, column: str, rows: np.ndarray) -> tuple[np.ndarra
   return pick(lines.frequency, 0.0), pick(getattr(lines, column), 0.0)
 
 
+def columns(lines: Lines) -> dict[str, np.ndarray]:
+  """What `Spectra.meta` holds of each molecule: id, group, centrosymmetric, heavy_atoms."""
+  return {
+    'id': lines.smiles,
+    'group': lines.formula,
+    'centrosymmetric': lines.centrosymmetric,
+    'heavy_atoms': lines.heavy_atoms,
+  }
+
+
 def render(
   lines: Lines, kind: str, axis: np.ndarray, line_shape: str, widths: tuple[float, ...]
 ) -> np.ndarray:
@@ -163,12 +173,7 @@ def load(
     raise ValueError(f'line widths are {widths} cm^-1 for {line_shape}, expected positive ones')
   lines = load_lines(path)
   source = file_hash(pathlib.Path(path) if path else SHIPPED)
-  meta = {
-    'id': lines.smiles,
-    'group': lines.formula,
-    'centrosymmetric': lines.centrosymmetric,
-    'heavy_atoms': lines.heavy_atoms,
-  }
+  meta = columns(lines)
   spectra = {}
   for kind in kinds:
     values = render(lines, kind, axis, line_shape, widths)
