@@ -16,21 +16,31 @@ def lorentz(nu, f, nu0, gamma):
 def lorentz_window(nu, f, nu0, gamma, a, b, length=1.0):
   """(2/pi) P int_a^b x Im chi(x) / (x^2 - nu^2) dx of that line, at any real nu.
 
-  chi(x) = sum_q r_q / (x - q) over the poles q = -i gamma/2 +- sqrt(nu0^2 - gamma^2/4) [not equal],
-  and int_a^b dx / ((x - q)(x - v)) = (ln((b-q)/(a-q)) - ln|(b-v)/(a-v)|) / (q - v), v = +-nu.
   Where nu is an end point, which diverges, Hadamard's finite part: |end - nu| counts as `length`
   [cm^-1].
   """
-  nu = np.asarray(nu, np.float64)
+  over = lambda v: _cauchy(np.asarray(v, np.float64), f, nu0, gamma, a, b, length)
+  return (over(nu) + over(-nu)).imag / np.pi
+
+
+def lorentz_window_inverse(nu, f, nu0, gamma, a, b, length=1.0):
+  """-(2 nu/pi) P int_a^b Re chi(x) / (x^2 - nu^2) dx of that line, ends as above."""
+  over = lambda v: _cauchy(np.asarray(v, np.float64), f, nu0, gamma, a, b, length)
+  return (over(-nu) - over(nu)).real / np.pi
+
+
+def _cauchy(v, f, nu0, gamma, a, b, length):
+  """P int_a^b chi(x) / (x - v) dx = sum_q r_q (ln((b-q)/(a-q)) - ln|(b-v)/(a-v)|) / (q - v).
+
+  chi(x) = sum_q r_q / (x - q), with poles q = -i gamma/2 +- sqrt(nu0^2 - gamma^2/4) [not equal].
+  """
   root = np.sqrt(complex((nu0 - gamma / 2) * (nu0 + gamma / 2)))
-  distance = lambda end, v: np.log(np.where(end == v, length, np.abs(end - v)))
+  distance = lambda end: np.log(np.where(end == v, length, np.abs(end - v)))
   total = 0.0
-  for q, residue in ((root, -1), (-root, 1)):
-    q, residue = q - 0.5j * gamma, residue * f * nu0**2 / (2 * root)
-    for v in (nu, -nu):
-      logs = np.log(b - q) - np.log(a - q) - (distance(b, v) - distance(a, v))
-      total = total + (residue / (q - v) * logs).imag
-  return total / np.pi
+  for q, residue in ((root - 0.5j * gamma, -1), (-root - 0.5j * gamma, 1)):
+    logs = np.log(b - q) - np.log(a - q) - (distance(b) - distance(a))
+    total = total + residue * f * nu0**2 / (2 * root) * logs / (q - v)
+  return total
 
 
 def gaussian(nu, A, nu0, sigma):
