@@ -5,8 +5,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-KINDS = ('ir', 'raman', 'absorbance', 'transmittance', 'reflectance', 'n', 'k')
-STATES = ('measured', 'computed', 'snv', 'derivative')
+KINDS = ('ir', 'raman', 'absorbance', 'transmittance', 'reflectance', 'n', 'k', 'atr', 'baseline')
+STATES = ('measured', 'computed', 'sqrt', 'snv', 'derivative')
 AXIS_UNITS = ('cm^-1', 'nm', 'index')
 
 
@@ -18,8 +18,9 @@ class Spectra:
     values: [N, L] float32; the unit follows from `kind` (see the data set's INFO).
     axis: [L] float64, strictly increasing, in `axis_unit`.
     axis_unit: 'cm^-1', 'nm' or 'index'.
-    kind: one of `KINDS`; 'ir' and 'raman' are computed intensities per cm^-1.
-    state: one of `STATES`; what was done to the values.
+    kind: one of `KINDS`; 'ir' and 'raman' are computed intensities per cm^-1, 'atr' is -log10 of an
+      attenuated total reflection, 'baseline' what is to be taken off a spectrum.
+    state: one of `STATES`; what was done to the values ('sqrt': their square root is stored).
     mask: [N, L] bool, True where a value was measured.
     meta: name -> [N] array: ids, groups, instruments, ...
     source: sha256 of the file that the values come from; part of a run's identity.
@@ -38,9 +39,9 @@ class Spectra:
   source: str
 
   def __post_init__(self):
-    _check_member('kind', self.kind, KINDS)
-    _check_member('state', self.state, STATES)
-    _check_member('axis_unit', self.axis_unit, AXIS_UNITS)
+    check_member('kind', self.kind, KINDS)
+    check_member('state', self.state, STATES)
+    check_member('axis_unit', self.axis_unit, AXIS_UNITS)
     check_axis(self.axis, self.axis_unit)
     if self.values.ndim != 2 or self.values.shape[1] != len(self.axis):
       raise ValueError(
@@ -62,7 +63,8 @@ class Spectra:
     return len(self.values)
 
 
-def _check_member(what: str, value: str, legal: tuple[str, ...]) -> None:
+def check_member(what: str, value: str, legal: tuple[str, ...]) -> None:
+  """Raises a ValueError that lists what is legal."""
   if value not in legal:
     raise ValueError(f'{what} is {value!r}, expected one of {", ".join(legal)}')
 

@@ -18,6 +18,7 @@ import spectra_jax.tasks
 from configs import default
 from spectra_jax import blocks, model
 from spectra_jax.dropout import example_keys
+from tests import loss_examples
 from tests.parameters import draw
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -168,15 +169,74 @@ def test_every_head_parameter_has_a_gradient(name):
     assert jnp.abs(leaf).max() > 0, path
 
 
-@pytest.mark.parametrize('name', files(spectra_jax.losses))
+LOSSES = loss_examples.examples()
+
+
+def float32(arrays):
+  return tuple(a if a.dtype == bool else np.float32(a) for a in arrays)
+
+
+@functools.cache
+def loss_and_slope(name):
+  """arrays -> (loss [3], gradient with respect to the first array), jitted."""
+  loss = LOSSES[name].loss
+
+  def run(arrays):
+    value, pullback = jax.vjp(lambda first: loss(first, *arrays[1:]), arrays[0])
+    return value, pullback(jnp.ones_like(value))[0]
+
+  return jax.jit(run)
+
+
+@functools.cache
+def violated(name):
+  return loss_and_slope(name)(float32(LOSSES[name].violated))
+
+
+def test_every_loss_has_an_example():
+  assert {name.split('/')[0] for name in LOSSES} == set(files(spectra_jax.losses))
+
+
+@pytest.mark.parametrize('name', LOSSES)
+def test_a_broken_law_costs_and_pulls_back(name):
+  value, slope = violated(name)
+  assert value.shape == (3,)
+  assert (value > 1e-6).all()
+  assert jnp.isfinite(slope).all()
+  slope = slope.reshape(3, -1)
+  assert (jnp.abs(slope).max(-1) > 0).all()
+  first, *others = float32(LOSSES[name].violated)
+  step = 0.1 * value / (slope**2).sum(-1)
+  nearer = first - (step[:, None] * slope).reshape(first.shape)
+  assert (loss_and_slope(name)((nearer, *others))[0] < value).all()
+
+
+@pytest.mark.parametrize('name', LOSSES)
+def test_a_law_that_holds_costs_nothing_and_pulls_nowhere(name):
+  value, slope = loss_and_slope(name)(float32(LOSSES[name].satisfied))
+  np.testing.assert_array_equal(value, 0)
+  np.testing.assert_array_equal(slope, 0)
+
+
+@pytest.mark.parametrize('name', LOSSES)
 def test_losses_are_per_example(name):
-  module = importlib.import_module(f'spectra_jax.losses.{name}')
-  loss = getattr(module, name)
-  x, y = jax.random.normal(jax.random.key(0), (2, 5, 16))
-  masked = jax.random.bernoulli(jax.random.key(1), 0.5, (5, 16))
-  values = loss(x, y, masked)
-  assert values.shape == (5,)
-  np.testing.assert_allclose(values[2:3], loss(x[2:3], y[2:3], masked[2:3]), rtol=1e-6)
+  example = LOSSES[name]
+  pairs = zip(float32(example.violated), float32(example.satisfied), strict=True)
+  mixed = tuple(np.concatenate([right[:1], wrong[1:]]) for wrong, right in pairs)
+  value, slope = loss_and_slope(name)(mixed)
+  np.testing.assert_allclose(value[1:], violated(name)[0][1:], rtol=1e-5)
+  np.testing.assert_allclose(slope[1:], violated(name)[1][1:], rtol=1e-4, atol=1e-12)
+  assert value[0] == 0
+
+
+@pytest.mark.parametrize('name', LOSSES)
+def test_ten_times_the_intensity_is_the_same_violation(name):
+  example = LOSSES[name]
+  run = jax.jit(example.strong_loss) if example.strong_loss else None
+  arrays = float32(example.tenfold())
+  strong = run(*arrays) if run else loss_and_slope(name)(arrays)[0]
+  np.testing.assert_allclose(strong, 10.0**example.degree * violated(name)[0], rtol=1e-3)
+  assert example.degree == 0 or name == 'masked_mse'
 
 
 @pytest.mark.parametrize('name', files(spectra_jax.tasks))
