@@ -142,12 +142,6 @@ def test_enforced_sum_rules_make_the_fsum_identity_exact_for_any_tensors(seed):
   np.testing.assert_allclose(again, polar, atol=1e-12)
 
 
-def test_raman_of_an_isotropic_and_of_a_traceless_tensor():
-  activity, ratio = vibrations.raman(np.array([2 * np.eye(3), np.diag([1.0, -1.0, 0.0])]))
-  np.testing.assert_allclose(activity, [45 * 4, 7 * 3])
-  np.testing.assert_allclose(ratio, [0, 0.75])
-
-
 @pytest.mark.parametrize(
   ('smiles', 'group'),
   [

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from spectra_jax.datasets.computed import Lines
-from spectra_jax.physics import intensities
+from spectra_jax.physics import intensities, selection_rules
 
 MARKS = '<!-- generated: begin -->\n', '<!-- generated: end -->\n'  # of the data card
 
@@ -34,17 +34,10 @@ def exclusion_leaks(lines: Lines) -> np.ndarray:
 
   max(IR of g modes / largest IR, Raman of u modes / largest Raman) of a molecule.
   """
-  leaks = []
-  for m in np.flatnonzero(lines.centrosymmetric):
-    modes = lines.modes(m)
-    even = lines.parity[modes] > 0
-    infrared, raman = lines.ir_intensity[modes], lines.raman_activity[modes]
-    wrong = (
-      infrared[even].max(initial=0) / infrared.max(),
-      raman[~even].max(initial=0) / raman.max(),
-    )
-    leaks.append(max(wrong))
-  return np.array(leaks)
+  columns = lines.ir_intensity, lines.raman_activity, lines.parity
+  rows = [lines.modes(m) for m in np.flatnonzero(lines.centrosymmetric)]
+  leak = selection_rules.exclusion_leak
+  return np.array([leak(*(column[modes] for column in columns)) for modes in rows])
 
 
 def summary(lines: Lines) -> dict[str, Any]:

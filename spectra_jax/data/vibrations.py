@@ -17,7 +17,7 @@ from tblite.interface import Calculator, Result
 from tblite.library import ffi
 
 from spectra_jax.data import polar_tensors, symmetry
-from spectra_jax.physics import constants, intensities
+from spectra_jax.physics import constants, intensities, selection_rules
 
 RDLogger.DisableLog('rdApp.*')
 
@@ -358,27 +358,6 @@ def normal_modes(h: np.ndarray, mass: np.ndarray, x: np.ndarray) -> tuple[np.nda
   return np.sqrt(square) * constants.HARTREE_CM, vibrating @ modes
 
 
-def raman(alpha_Kx3x3: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-  """Raman activity and depolarisation ratio (plane-polarised light) of each mode.
-
-  S = 45 a'^2 + 7 g'^2, rho = 3 g'^2 / (45 a'^2 + 4 g'^2); a' = trace / 3,
-  g'^2 = (3/2) ||alpha' - a' 1||_F^2. Long, The Raman Effect (2002), ch. 5.
-
-  Args:
-    alpha_Kx3x3: d(alpha)/dQ, angstrom^2 / sqrt(amu).
-
-  Returns:
-    (S [K] angstrom^4/amu, rho [K] in 0 .. 0.75; 0.75 where S is below 1e-6 of the largest).
-  """
-  mean = np.trace(alpha_Kx3x3, axis1=1, axis2=2) / 3
-  anisotropy = 1.5 * ((alpha_Kx3x3 - mean[:, None, None] * np.eye(3)) ** 2).sum((1, 2))
-  activity = 45 * mean**2 + 7 * anisotropy
-  seen = activity > INACTIVE * activity.max(initial=0)
-  return activity, np.where(
-    seen, 3 * anisotropy / np.where(seen, activity - 3 * anisotropy, 1), 0.75
-  )
-
-
 def invert_modes(vectors: np.ndarray, partner: np.ndarray) -> np.ndarray:
   """Image of [3N, K] displacement vectors under inversion: atom i receives -v of its partner."""
   return -vectors.reshape(len(partner), 3, -1)[partner].reshape(vectors.shape)
@@ -410,7 +389,6 @@ def harmonic_lines(smiles, numbers, mass, x, slope) -> Vibrations:
   polar, violation = polar_tensors.enforce_sum_rules(polar, mass, x, mu)
   shape = modes / np.sqrt(np.repeat(mass, 3))[:, None]
   turned = np.einsum('iab,ik->kab', alpha, shape) * constants.BOHR_ANGSTROM**2
-  activity, ratio = raman(turned)
   return Vibrations(
     smiles=smiles,
     formula=Chem.rdMolDescriptors.CalcMolFormula(Chem.MolFromSmiles(smiles)),
@@ -423,8 +401,8 @@ def harmonic_lines(smiles, numbers, mass, x, slope) -> Vibrations:
     polar_tensor=polar.reshape(-1, 3, 3),
     frequency=frequency,
     ir_intensity=intensities.infrared_intensity(shape.T @ polar),
-    raman_activity=activity,
-    depolarisation=ratio,
+    raman_activity=selection_rules.raman_activity(turned),
+    depolarisation=selection_rules.depolarisation(turned, light='plane', silent=INACTIVE),
     parity=parities(modes, partner) if centre else np.zeros(len(frequency), int),
     fsum_total=float(intensities.dipole_f_sum(polar.reshape(-1, 3, 3), mass)),
     sum_rule_violation=violation,
