@@ -19,11 +19,11 @@ included (how: `kramers_kronig_quadrature`):
   6 h                       40 h                        2.3e-8       4e-8
   6 h                       20 h                        6e-7         4e-7
   6 h                       on it                       6e-5         2.3e-4
-  HWHM                      >= 100 h                    1.1 exp(-pi HWHM / h): 8e-5 at 3 h
+  HWHM                      >= 100 h                    2 exp(-pi HWHM / h): 1.6e-4 at 3 h
 
 In float32 add 1e-7. **What the window does not show costs far more**: for water, 500-4000 cm^-1, n
-is off by 5e-2 RMS without tails, 6e-3 with them, 1e-3 with two anchors, 2e-4 with three. And a line
-narrower than the step is seen by no method.
+is off by 4e-2 RMS without tails, 6e-3 with them, 1e-3 with two anchors, 2e-4 with three (`python -m
+experiments.bench optical_constants`). And what is narrower than the step is seen by no method.
 
 Absorbance alone obeys no Kramers-Kronig relation that a loss could enforce: any k >= 0 on a finite
 band is the imaginary part of some causal chi, H(H k) + k = 0 for all of them. What binds is k and n
@@ -64,8 +64,8 @@ def inverse(plan: Plan, n_BxL: jax.Array) -> jax.Array:
   """k(nu) = -(2 nu/pi) P int n(x) / (x^2 - nu^2) dx over the window and the plan's tails.
 
   A constant n gives k = 0 with tails='power_law' (n(a) goes on below, n(b) above), and needs no
-  subtraction. Truncation: for a Lorentz line of FWHM 20 at 1700 in 500-4000 cm^-1, k is off by
-  2.4e-4 of max k with these tails, and by 3e-3 without; it falls with the distance to the edges.
+  subtraction. The error is truncation: for a Lorentz line of FWHM 20 in 500-4000 cm^-1 with these
+  tails 2e-3 of max k at 1700, 5e-3 at 1000, 1.8e-2 at 3500; without, n_inf subtracted, 2 to 5e-2.
 
   Raises:
     ValueError: as `transform`.
@@ -76,11 +76,12 @@ def inverse(plan: Plan, n_BxL: jax.Array) -> jax.Array:
 def phase(plan: Plan, reflectance_BxL: jax.Array) -> jax.Array:
   """theta(nu) = -(2 nu/pi) P int ln sqrt(R(x)) / (x^2 - nu^2) dx [rad], of r = sqrt(R) e^{i theta}.
 
-  r = (N - 1)/(N + 1), N = n + i k, of a bulk at normal incidence: 0 <= theta <= pi, and it is of
-  minimum phase, which is what makes ln R enough. It is **not** so at oblique incidence (p
-  polarisation crosses zero near Brewster's angle), for films, for a window on the sample, or in
-  attenuated reflection: r has zeros there that R does not tell. R goes on constant beyond the
-  window; for a crystal with a reststrahlen band inside, theta is off by 1e-2.
+  r = (N - 1)/(N + 1), N = n + i k, of a bulk at normal incidence: 0 <= theta <= pi, and r has no
+  zero in the upper half plane (minimum phase), which is what makes ln R enough. That does **not**
+  hold for p polarisation at an angle with eps(0) > tan^2 > n_inf^2 (off by 1.6 rad where normal
+  incidence is off by 0.006), for films, behind a window, or in attenuated reflection. R goes on
+  constant beyond the window: for lines at 1100 (FWHM 20) in 500-4000 cm^-1, n_inf^2 = 2.2, theta is
+  off by 1 % of its maximum for strengths 0.002 to 0.02, and by 0.15 rad for a reststrahlen band.
 
   Args:
     plan: with tails='power_law'.
@@ -105,7 +106,8 @@ def anchored(plan: Plan, k_BxL: jax.Array, n_at_anchors_BxQ: jax.Array) -> jax.A
   With c_j so that nothing outside emits (`kramers_kronig_anchors`), exact where signs allow:
   n(nu_q) is what it was told. Tabulated liquids, 500-4000 cm^-1, RMS of n without the outermost
   1 % at each edge: two anchors 5e-5 to 9e-5 (organic), 9e-4 (water); three 2e-5 to 4e-5, 9e-5.
-  An error of n at an anchor comes out up to `amplification(plan)` times as large.
+  An error of n at an anchor comes out up to `amplification(plan)` times as large. One anchor should
+  be near the lower edge; where bands lie close above the window, say so (`virtual_nu`).
 
   Args:
     plan: with anchors_nu.

@@ -78,8 +78,9 @@ def plan(
     virtual_nu: oscillators outside the window, strengths >= 0, at most one fewer than anchors; None
       = at the nodes of the lower tail, see `kramers_kronig_anchors`.
     resample_points: 0, or the points of an even grid to which an uneven axis is interpolated by
-      local quintics, transformed, and taken back; at least as many as the axis has. Lines of HWHM
-      10 steps on an axis even in nm: 1e-6 of max|chi| at twice as many points.
+      local quintics, transformed, and taken back; at least as many as the axis has. A line with a
+      HWHM of 6 of its local steps on an axis even in nm: 4e-5 of max|chi|, of 10 steps 2e-6 (5e-5
+      at the ends); more points of the even grid do not help.
 
   Raises:
     ValueError: the axis is too short, not positive, finite and ascending, or uneven without
