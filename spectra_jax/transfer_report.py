@@ -1,14 +1,11 @@
 """What the linear layers of a trained run do along the axis, as one document and a figure."""
 
-import json
 import pathlib
 from typing import Any
 
 import numpy as np
-from ml_collections import ConfigDict
 
-from spectra_jax import figures, interferogram, train, transfer, transfer_zeros
-from spectra_jax.checkpoint import Checkpoints
+from spectra_jax import figures, interferogram, trained, transfer, transfer_zeros
 
 POINTS = 256  # of the gain
 
@@ -20,8 +17,8 @@ def read(workdir: pathlib.Path, output: int, input: int) -> dict[str, Any]:
     ValueError: no run, no checkpoint, other data, or a backbone without linear layers.
     RuntimeError: every checkpoint is damaged.
   """
-  run = _run(workdir)
-  variables = {'params': _params(run)['backbone']}
+  run, params = trained.load(workdir)
+  variables = {'params': run.task.effective(params)['backbone']}
   found = transfer.layers(run.module.backbone, variables, run.config.backbone.width)
   nu_T = run.module.tokenizer.positions(run.task.nu_L)
   along = 'retardation' if run.config.backbone.name == 'interferogram' else 'wavenumber'
@@ -38,37 +35,6 @@ def read(workdir: pathlib.Path, output: int, input: int) -> dict[str, Any]:
     'layers': {name: _plain(layer, along) for name, layer in layers.items()},
     'figure': str(path),
   }
-
-
-def _run(workdir: pathlib.Path) -> train.Run:
-  path = workdir / 'config.json'
-  if not path.exists():
-    raise ValueError(f'{path} is missing; expected the folder of a run; give another --workdir')
-  document = json.loads(path.read_text())
-  run = train.prepare(ConfigDict(_tuples(document['config'])), str(workdir))
-  if run.data_hash != document['data_hash']:
-    raise ValueError(
-      f'{workdir} was trained on data of hash {document["data_hash"]} and this is '
-      f'{run.data_hash}; expected the same; put its data set back'
-    )
-  return run
-
-
-def _tuples(value: Any) -> Any:
-  """The config as it was before JSON made lists of its tuples."""
-  if isinstance(value, dict):
-    return {key: _tuples(part) for key, part in value.items()}
-  return tuple(map(_tuples, value)) if isinstance(value, list) else value
-
-
-def _params(run: train.Run) -> Any:
-  checkpoints = Checkpoints(run.workdir / 'checkpoints', **run.config.checkpoint.to_dict())
-  restored = checkpoints.restore(train.init_state(run))
-  if restored is None:
-    raise ValueError(
-      f'{run.workdir} has no checkpoint; expected one of its training; train it first'
-    )
-  return run.task.effective(train.averaged(restored[0]))
 
 
 def _as_lengths(system, nu_T: np.ndarray, output: int, input: int) -> dict[str, np.ndarray]:

@@ -1,0 +1,48 @@
+"""A trained run, as it lies in its workdir."""
+
+import json
+import pathlib
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from spectra_jax import train
+from spectra_jax.checkpoint import Checkpoints
+
+
+def load(workdir: pathlib.Path) -> tuple[train.Run, Any]:
+  """(run, parameters to evaluate) from the config and the newest sound checkpoint of the folder.
+
+  Raises:
+    ValueError: no run, no checkpoint, or other data.
+    RuntimeError: every checkpoint is damaged.
+  """
+  run = _run(workdir)
+  checkpoints = Checkpoints(run.workdir / 'checkpoints', **run.config.checkpoint.to_dict())
+  restored = checkpoints.restore(train.init_state(run))
+  if restored is None:
+    raise ValueError(
+      f'{run.workdir} has no checkpoint; expected one of its training; train it first'
+    )
+  return run, train.averaged(restored[0])
+
+
+def _run(workdir: pathlib.Path) -> train.Run:
+  path = workdir / 'config.json'
+  if not path.exists():
+    raise ValueError(f'{path} is missing; expected the folder of a run; give another --workdir')
+  document = json.loads(path.read_text())
+  run = train.prepare(ConfigDict(_tuples(document['config'])), str(workdir))
+  if run.data_hash != document['data_hash']:
+    raise ValueError(
+      f'{workdir} was trained on data of hash {document["data_hash"]} and this is '
+      f'{run.data_hash}; expected the same; put its data set back'
+    )
+  return run
+
+
+def _tuples(value: Any) -> Any:
+  """The config as it was before JSON made lists of its tuples."""
+  if isinstance(value, dict):
+    return {key: _tuples(part) for key, part in value.items()}
+  return tuple(map(_tuples, value)) if isinstance(value, list) else value
