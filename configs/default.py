@@ -44,6 +44,18 @@ def get_config() -> ConfigDict:
   c.task.masked.ratio_steps = 500  # steps from ratio_start to ratio
   c.task.masked.eval_masks = 64  # distinct masks dealt to the held-out rows, fixed once
   c.task.masked.shrinkage_folds = 3  # grouped folds that choose the Gaussian's shrinkage
+  c.task.optical_constants = ConfigDict()
+  c.task.optical_constants.band_cm = 60.0  # width of one hidden band [cm^-1]
+  c.task.optical_constants.ratio = 0.2  # hidden share of the axis
+  c.task.optical_constants.noise = 5e-4  # standard deviation [absolute reflectance]
+  c.task.optical_constants.kk_tolerance = 0.01  # relative residual of n - T k that is not punished
+  c.task.optical_constants.absolute = False  # the head gives n and k, not multiples of their scale
+  c.task.optical_constants.eval_masks = 16  # distinct masks dealt to the held-out rows, fixed once
+  c.task.paired = ConfigDict()
+  c.task.paired.band_cm = 60.0  # width of one hidden band [cm^-1]
+  c.task.paired.ratio = 0.4  # hidden share of the axis of each kind
+  c.task.paired.intensities = False  # the head gives intensities, not their square roots
+  c.task.paired.eval_masks = 16  # distinct masks dealt to the held-out rows, fixed once
 
   c.tokenize = ConfigDict()
   c.tokenize.step_cm = 14.0  # token spacing, whatever the grid [cm^-1]
@@ -149,6 +161,19 @@ def get_config() -> ConfigDict:
   c.head = ConfigDict()
   c.head.name = 'reconstruct'  # file in spectra_jax/heads; its lattice is the tokeniser's
   c.head.reconstruct = ConfigDict()
+  c.head.non_negative = ConfigDict()
+  c.head.non_negative.tails = 'power_law'  # of k outside the window; or none
+  c.head.non_negative.index = 1.4  # of refraction before training
+  c.head.non_negative.scale = 0.05  # of k, and of the dispersion from outside the window
+  c.head.integral_matched = ConfigDict()
+  c.head.integral_matched.low_cm = 0.0  # where the integral begins [cm^-1]; 0 = with the axis
+  c.head.integral_matched.high_cm = 0.0  # where it ends [cm^-1]; 0 = with the axis
+  c.head.integral_matched.power = 0  # of the wavenumber under it; 1 for the f-sum of k
+  c.head.paired = ConfigDict()
+  c.head.paired.modes = 96  # K: lines, half of them g and half u with an inversion centre
+  c.head.paired.fwhm_min_cm = 8.0  # least full width at half maximum [cm^-1]
+  c.head.unconstrained = ConfigDict()
+  c.head.unconstrained.names = ('n', 'k')  # of the spectra it gives
 
   c.loss = ConfigDict()
   c.loss.weights = ConfigDict()  # label -> term -> weight

@@ -59,6 +59,27 @@ def reconstructions(nu_L: np.ndarray, panels: Sequence[Mapping[str, Any]]) -> Fi
   return figure
 
 
+def overlays(nu_L: np.ndarray, panels: Sequence[Mapping[str, Any]]) -> Figure:
+  """One row a quantity of a sample: several curves, hidden bands shaded.
+
+  Args:
+    nu_L: wavenumbers [cm^-1].
+    panels: 'title', 'ylabel', 'masked' [L], 'curves': label -> [L], the first one in black.
+  """
+  figure = Figure(figsize=(10, 2.3 * len(panels) + 0.8), layout='constrained')
+  axes = np.atleast_1d(figure.subplots(len(panels), 1, sharex=True))
+  styles = [(BLACK, '-', 1.4), (BLUE, ':', 1.4), (VERMILION, '-', 1.4), (GREEN, '--', 1.4)]
+  for ax, panel in zip(axes, panels, strict=True):
+    shade(ax, nu_L, panel['masked'])
+    for (label, y), (colour, line, lw) in zip(panel['curves'].items(), styles, strict=False):
+      ax.plot(nu_L, y, color=colour, ls=line, lw=lw, label=label)
+    ax.set_title(panel['title'], fontsize=12, loc='left')
+    ax.set_ylabel(panel['ylabel'], fontsize=12)
+  descend(axes[-1], nu_L)
+  axes[0].legend(loc='lower left', bbox_to_anchor=(0.3, 1.0), ncols=4, frameon=False, fontsize=12)
+  return figure
+
+
 def shade(ax, nu_L: np.ndarray, masked_L: np.ndarray) -> None:
   """Grey behind every run of masked points."""
   edges = np.flatnonzero(np.diff(np.concatenate([[0], masked_L.astype(int), [0]])))
@@ -161,4 +182,27 @@ def growth(lengths: Sequence[int], panels: Mapping[str, Mapping[str, Sequence[fl
     ax.tick_params(labelsize=11)
     ax.grid(alpha=0.3)
   figure.legend(*ax.get_legend_handles_labels(), loc='outside lower center', ncols=3, fontsize=11)
+  return figure
+
+
+def worst_rows(nu_L: np.ndarray, panels: Sequence[Mapping[str, Any]]) -> Figure:
+  """One row a law: the curves of a spectrum, grey behind the points that break the law.
+
+  Args:
+    nu_L: wavenumbers [cm^-1].
+    panels: 'title'; 'curves', label -> [L], one scale; 'where' [L] bool; 'ylabel'.
+  """
+  count = max(len(panels), 1)
+  figure = Figure(figsize=(10, 2.2 * count + 0.6), layout='constrained')
+  axes = np.atleast_1d(figure.subplots(count, 1, sharex=True))
+  for ax, panel in zip(axes, panels, strict=False):
+    shade(ax, nu_L, panel['where'])
+    styles = zip((BLACK, VERMILION, BLUE), ('-', '--', ':'), strict=True)
+    for (label, y_L), (colour, line) in zip(panel['curves'].items(), styles, strict=False):
+      ax.plot(nu_L, y_L, color=colour, ls=line, lw=1.4, label=label)
+    ax.set_title(panel['title'], fontsize=12, loc='left')
+    ax.set_ylabel(panel['ylabel'], fontsize=11)
+    ax.tick_params(labelsize=11)
+    ax.legend(frameon=False, fontsize=10)
+  descend(axes[-1], nu_L)
   return figure

@@ -15,7 +15,7 @@ from ml_collections import ConfigDict
 from spectra_jax.tokenize import Tokenizer
 
 ACTIVATIONS = ('float32', 'bfloat16')
-# config group -> folder, class, fields that `build` takes from config.tokenize
+# config group -> folder, class, fields that `build` takes from config.tokenize where it has them
 PARTS = {
   'backbone': ('backbones', 'Backbone', ()),
   'head': ('heads', 'Head', ('step_cm', 'knots_per_step')),
@@ -44,7 +44,12 @@ class SpectralModel(nn.Module):
     `values_BxL` is read only where `visible_BxL`. `known_B` is what is known of each example beside
     its spectrum, for heads with a method `given`; None leaves it to the head.
     """
-    x_BxTxD = self.tokenizer(values_BxL, visible_BxL, kind_B, nu_L)
+    return self.read(self.tokenizer(values_BxL, visible_BxL, kind_B, nu_L), nu_L, train, known_B)
+
+  def read(
+    self, x_BxTxD: jax.Array, nu_L: np.ndarray, train: bool, known_B: jax.Array | None = None
+  ) -> Outputs:
+    """What `__call__` does once there are tokens, for models that make them in another way."""
     nu_T = self.tokenizer.positions(nu_L)
     mask_BxT = np.ones(
       x_BxTxD.shape[:2], bool
@@ -101,6 +106,11 @@ def own_fields(cls: type[nn.Module], part: str) -> set[str]:
   return fields(cls) - set(PARTS[part][2])
 
 
+def shared_fields(cls: type[nn.Module], part: str) -> set[str]:
+  """The fields of a part's class that it has from config.tokenize."""
+  return fields(cls) & set(PARTS[part][2])
+
+
 def check_options(config: ConfigDict) -> None:
   """Raises a ValueError unless the options of backbone and head are their classes' fields."""
   for part, (folder, cls, _) in PARTS.items():
@@ -117,8 +127,9 @@ def check_options(config: ConfigDict) -> None:
 
 def build_part(config: ConfigDict, part: str) -> nn.Module:
   """The selected backbone or head with its options, and with what it shares with the tokeniser."""
-  shared = {name: config.tokenize[name] for name in PARTS[part][2]}
-  return part_class(config, part)(**shared, **options(config[part]))
+  cls = part_class(config, part)
+  shared = {name: config.tokenize[name] for name in shared_fields(cls, part)}
+  return cls(**shared, **options(config[part]))
 
 
 def build(config: ConfigDict, kinds: int) -> SpectralModel:

@@ -301,25 +301,28 @@ def build(config: ConfigDict, spectra: Mapping[str, Spectra], split: Split) -> T
   Raises:
     ValueError: a ratio that is no share, or bands that the axis cannot hold.
   """
-  _check(config.task.masked, spectra[next(iter(spectra))].axis)
+  nu_L = spectra[next(iter(spectra))].axis
+  check_bands('masked', config.task.masked, nu_L, ratios=('ratio', 'ratio_start'))
   kinds = tuple(spectra)
   roots = [np.sqrt(np.float64(spectra[kind].values[split.train])) for kind in kinds]
   scale_K = np.array([np.sqrt((root**2).mean()) for root in roots])
   mean_KxL = np.stack([root.mean(0) / scale for root, scale in zip(roots, scale_K, strict=True)])
-  nu_L = spectra[kinds[0]].axis
   return Task(config, nu_L, kinds, spectra, split, scale_K, mean_KxL)
 
 
-def _check(options: ConfigDict, nu_L: np.ndarray) -> None:
-  for name in ('ratio', 'ratio_start'):
+def check_bands(
+  task: str, options: ConfigDict, nu_L: np.ndarray, ratios: tuple[str, ...] = ('ratio',)
+) -> None:
+  """Raises a ValueError unless bands of `band_cm` can hide these shares of the axis."""
+  for name in ratios:
     if not 0 < options[name] < 1:
       raise ValueError(
-        f'task.masked.{name} is {options[name]}, expected a share between 0 and 1 of the axis'
+        f'task.{task}.{name} is {options[name]}, expected a share between 0 and 1 of the axis'
       )
   low, high = axis_edges(nu_L)
   least, most = 2 * float(np.max(np.diff(nu_L))), (high - low) / 4
   if not least <= options.band_cm <= most:
     raise ValueError(
-      f'task.masked.band_cm is {options.band_cm:g} cm^-1, expected {least:.3g} (two points of the '
+      f'task.{task}.band_cm is {options.band_cm:g} cm^-1, expected {least:.3g} (two points of the '
       f'axis) to {most:.4g} (a quarter of it)'
     )

@@ -1,0 +1,84 @@
+"""What models of several quantities are worth: error of each quantity, and how far laws are broken.
+
+Scores are exact sums a spectrum, name -> (total [N], count [N]). NRE = squared error over that of
+the training-set mean spectrum on the same points: 1 is what knowing nothing costs.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from spectra_jax import metrics
+
+Scores = Mapping[str, tuple[np.ndarray, np.ndarray]]
+
+
+def selection(scores: Scores, mean: Scores, quantities: tuple[str, ...]) -> dict[str, float]:
+  """Numbers logged at each validation; 'nre', their mean, picks the best model."""
+  nre = {f'nre_{name}': metrics.ratio(scores[name][0], mean[name][0]) for name in quantities}
+  return {'nre': float(np.mean(list(nre.values()))), **nre}
+
+
+def report(
+  methods: Mapping[str, Scores],
+  quantities: tuple[str, ...],
+  parts: tuple[str, ...],
+  laws: tuple[str, ...],
+) -> dict[str, dict]:
+  """{quantity: NRE of every method with bootstrap intervals, also by part; 'laws': ...}.
+
+  Args:
+    methods: 'model', 'mean' and other baselines -> scores; 'truth' has scores of laws alone.
+    quantities: names of scores.
+    parts: the score of part p of quantity q is named 'q/p'.
+    laws: names of scores that are violations: total / count is reported for every method.
+  """
+  rated = {name: scores for name, scores in methods.items() if name != 'truth'}
+  documents = {quantity: _quantity(rated, quantity) for quantity in quantities}
+  for quantity, document in documents.items():
+    document['parts'] = {part: _ratios(rated, f'{quantity}/{part}') for part in parts}
+  return documents | {
+    'laws': {law: {name: _mean(*scores[law]) for name, scores in methods.items()} for law in laws}
+  }
+
+
+def _quantity(methods: Mapping[str, Scores], quantity: str) -> dict:
+  nre = _ratios(methods, quantity)
+  pair = lambda name: (methods[name][quantity][0], methods['mean'][quantity][0])
+  interval = {name: metrics.bootstrap_ratio(*pair(name)) for name in methods}
+  others = {name: value for name, value in nre.items() if name != 'model'}
+  return {'nre': nre['model'], 'interval': interval['model'], **others, 'intervals': interval}
+
+
+def _ratios(methods: Mapping[str, Scores], score: str) -> dict[str, float]:
+  mean = methods['mean'][score][0]
+  return {name: metrics.ratio(scores[score][0], mean) for name, scores in methods.items()}
+
+
+def _mean(total_N: np.ndarray, count_N: np.ndarray) -> float:
+  """total / count over all spectra; 0 where the law speaks of none of them."""
+  return float(total_N.sum() / max(count_N.sum(), 1))
+
+
+def table(results: Mapping[str, Mapping], names: Mapping[str, str]) -> list[list[str]]:
+  """Rows of the terminal's table: method, NRE with 95 % interval of each quantity, laws.
+
+  Args:
+    results: what `report` returns.
+    names: quantity -> its heading.
+  """
+  laws = results['laws']
+  methods = ('model', *(m for m in next(iter(laws.values())) if m not in ('model', 'truth')))
+
+  def cell(quantity, method):
+    if method == 'truth':
+      return '0'
+    value = results[quantity]['nre' if method == 'model' else method]
+    return '{:.3f} [{:.3f}, {:.3f}]'.format(value, *results[quantity]['intervals'][method])
+
+  header = ['NRE on held-out molecules', *names.values(), *(law.replace('_', ' ') for law in laws)]
+  rows = [
+    [m, *(cell(q, m) for q in names), *(f'{laws[law][m]:.2g}' for law in laws)]
+    for m in (*methods, 'truth')
+  ]
+  return [header, *rows]

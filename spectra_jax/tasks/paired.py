@@ -1,0 +1,326 @@
+"""IR and Raman of one molecule, hidden in bands of their own each, filled in by one model.
+
+Both spectra are tokenised with the same kernels, the tokens are added, and one backbone and head
+give both spectra. Whether the molecule has an inversion centre is told to every model alike; then
+no mode is active in both. That law and intensities >= 0 are asked for in three ways that the config
+chooses between: not at all (head `unconstrained`), by loss terms with a weight, or by a head of
+shared modes of which each is g or u (`paired`).
+
+Protocol: as masked reconstruction (square roots over a training-set constant of the kind, NRE on
+hidden points), except that IR and Raman are seen together. Baselines get the same masks: the mean,
+straight lines, and the Gaussian of both spectra over the training set, conditioned on all that is
+visible of the two.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
+from matplotlib.figure import Figure
+from ml_collections import ConfigDict
+
+from spectra_jax import figures, law_report, model
+from spectra_jax.chemometrics import inpainting
+from spectra_jax.losses.non_negativity import non_negativity
+from spectra_jax.losses.selection_rules import selection_rules
+from spectra_jax.spectra import Spectra
+from spectra_jax.splits import Split
+from spectra_jax.tasks import masked
+
+KINDS = ('ir', 'raman')
+PARTS = ('centrosymmetric',)
+LAWS = ('overlap', 'negative')
+BASELINES = ('mean', 'linear', 'gaussian')
+SHRINKAGE_MASKS = 2  # of the held-out masks, on which the Gaussian's shrinkage is chosen
+FAINT = 1e-6  # of the squared scale: keeps the slope of a root finite where nothing is
+Outputs = Mapping[str, jax.Array]
+
+
+class PairedModel(model.SpectralModel):
+  """tokens of IR + tokens of Raman -> backbone -> head."""
+
+  def __call__(
+    self,
+    values: Mapping[str, jax.Array],
+    visible: Mapping[str, jax.Array],
+    centrosymmetric_B: jax.Array,
+    nu_L: np.ndarray,
+    train: bool,
+  ) -> Outputs:
+    """{kind: values_BxL}, {kind: visible_BxL} -> the head's dict of spectra."""
+    kind_B = lambda k: 2 * centrosymmetric_B.astype(jnp.int32) + k  # the centre is told here
+    tokens = [
+      self.tokenizer(values[kind], visible[kind], kind_B(k), nu_L) for k, kind in enumerate(KINDS)
+    ]
+    known_B = centrosymmetric_B if hasattr(self.head, 'given') else None
+    return self.read(sum(tokens), nu_L, train, known_B)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Task:
+  """Joint reconstruction of the IR and Raman spectra of one data set.
+
+  Attributes:
+    config: the whole config.
+    nu_L: wavenumbers [cm^-1].
+    spectra: 'ir' and 'raman', row for row the same molecules.
+    split: who is in training, validation and test.
+    scale: training-set root mean square of sqrt(intensity), a kind.
+    mean: training-set mean [L] of the scaled roots, a kind.
+  """
+
+  config: ConfigDict
+  nu_L: np.ndarray
+  spectra: Mapping[str, Spectra]
+  split: Split
+  scale: Mapping[str, float]
+  mean: Mapping[str, np.ndarray]
+
+  # --- what the loop calls -------------------------------------------------------------------
+
+  def module(self) -> PairedModel:
+    parts = model.build(self.config, kinds=2 * len(KINDS))
+    return PairedModel(parts.tokenizer, parts.backbone, parts.head)
+
+  def examples(self, side: str) -> dict[str, np.ndarray]:
+    """All molecules of one side: raw intensities of both kinds [N, L], symmetry, row, mask."""
+    rows = getattr(self.split, side)
+    return {
+      **{kind: self.spectra[kind].values[rows] for kind in KINDS},
+      'centrosymmetric': self.spectra['ir'].meta['centrosymmetric'][rows],
+      'kind': np.zeros(len(rows), np.int32),
+      'row': rows.astype(np.int32),
+      'mask': np.arange(len(rows), dtype=np.int32) % self.options.eval_masks,
+    }
+
+  def inputs(
+    self, keys_B: jax.Array, step: ArrayLike, batch: Mapping[str, jax.Array], train: bool
+  ) -> tuple[dict[str, Any], dict[str, jax.Array]]:
+    """Hides bands of each kind, then scales what is left: (model inputs, targets)."""
+    visible = self._training_masks(keys_B) if train else self._held_out_masks(batch['mask'])
+    # Hidden values are replaced before the square root, whose slope at 0 would make a NaN of them.
+    seen = {
+      kind: jnp.sqrt(jnp.where(visible[kind], batch[kind], 1.0)) / self.scale[kind]
+      for kind in KINDS
+    }
+    inputs = {
+      'values': {kind: jnp.where(visible[kind], seen[kind], 0.0) for kind in KINDS},
+      'visible': visible,
+      'centrosymmetric_B': batch['centrosymmetric'],
+    }
+    targets = {kind: jnp.sqrt(batch[kind]) / self.scale[kind] for kind in KINDS}
+    hidden = {f'{kind}_hidden': ~visible[kind] for kind in KINDS}
+    return inputs, {**targets, **hidden, 'centrosymmetric': batch['centrosymmetric']}
+
+  def losses(self, outputs: Outputs, targets: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
+    """Squared errors of the scaled roots, hidden or not, and both laws; the config weighs them."""
+    root = self.roots(outputs)
+    negative = [non_negativity(root[kind], kind=kind, state='sqrt') for kind in KINDS]
+    return {
+      **{f'{kind}_mse': ((root[kind] - targets[kind]) ** 2).mean(-1) for kind in KINDS},
+      'selection_rules': selection_rules(
+        root['ir'], root['raman'], targets['centrosymmetric'], kinds=KINDS, state='sqrt'
+      ),
+      'non_negativity': 0.5 * sum(negative),
+    }
+
+  def metrics(self, outputs: Outputs, targets: Mapping[str, jax.Array]) -> dict[str, tuple]:
+    """Sums a molecule: squared errors on hidden points, also of those with an inversion centre
+    alone; how much IR and Raman of the latter overlap; points below zero.
+
+    The overlap is sum_l I R / sqrt(sum I^2 sum R^2) of the intensities. Of a true pair it is not 0:
+    g and u modes that lie within a line width of each other overlap.
+    """
+    root, centre_B = self.roots(outputs), targets['centrosymmetric']
+    ir, raman = (jnp.maximum(root[kind], 0.0) ** 2 for kind in KINDS)
+    size = jnp.sqrt((ir**2).sum(-1) * (raman**2).sum(-1))
+    overlap_B = (ir * raman).sum(-1) / jnp.where(size > 0, size, 1.0)
+    points = jnp.full(len(centre_B), 2 * len(self.nu_L))
+    scores = {
+      'overlap': (overlap_B * centre_B, centre_B),
+      'negative': (sum((root[kind] < 0).sum(-1) for kind in KINDS), points),
+    }
+    for kind in KINDS:
+      hidden = targets[f'{kind}_hidden']
+      error = ((root[kind] - targets[kind]) ** 2 * hidden).sum(-1)
+      count = hidden.sum(-1)
+      scores |= {kind: (error, count)}
+      scores |= {f'{kind}/centrosymmetric': (error * centre_B, count * centre_B)}
+    return scores
+
+  def effective(self, params: Any) -> Any:
+    return params
+
+  @functools.cache  # noqa: B019  a task lives as long as its run
+  def held_out(self, side: str) -> tuple[dict[str, Any], dict[str, jax.Array]]:
+    """Inputs and targets of one whole side, on its fixed masks."""
+    return jax.jit(lambda batch: self.inputs(None, 0, batch, train=False))(self.examples(side))
+
+  def baselines(self, side: str, names: tuple[str, ...] = BASELINES) -> dict[str, Outputs]:
+    """Outputs of the methods without a network, from what the model gets to see."""
+    values, visible = self._seen(side)
+    of = {'mean': self._mean, 'linear': self._linear, 'gaussian': self._gaussian}
+    return {name: self._as_outputs(of[name](values, visible)) for name in names}
+
+  def score(self, outputs: Outputs, side: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """`metrics` of outputs for one whole side, on the host."""
+    _, targets = self.held_out(side)
+    return jax.tree.map(np.asarray, self._metrics(dict(outputs), targets))
+
+  def selection(
+    self, scores: law_report.Scores, mean: law_report.Scores, kind_N: np.ndarray
+  ) -> dict[str, float]:
+    """Numbers logged at each validation; 'nre', their mean over kinds, picks the best model."""
+    return law_report.selection(scores, mean, KINDS)
+
+  def report(
+    self,
+    scores: law_report.Scores,
+    baselines: Mapping[str, law_report.Scores],
+    kind_N: np.ndarray,
+  ) -> dict[str, dict]:
+    """NRE of both kinds with bootstrap intervals, and 'laws': the violations, the truth's too."""
+    _, targets = self.held_out('test')
+    truth = self.score(self._as_outputs({kind: targets[kind] for kind in KINDS}), 'test')
+    methods = {'model': scores, **baselines, 'truth': truth}
+    found = law_report.report(methods, KINDS, PARTS, LAWS)
+    return found | {'centrosymmetric': int(np.asarray(targets['centrosymmetric']).sum())}
+
+  def figures(
+    self, outputs: Outputs, side: str, baselines: Mapping[str, Outputs]
+  ) -> dict[str, Figure]:
+    """Both spectra of the molecule of median error and of a centrosymmetric one."""
+    _, targets = self.held_out(side)
+    model_roots, gaussian = self.roots(outputs), self.roots(baselines['gaussian'])
+    order = np.argsort(np.asarray(self.losses(outputs, targets)['ir_mse']))
+    centred = order[np.asarray(targets['centrosymmetric'])[order]]
+    ids = self.spectra['ir'].meta['id'][getattr(self.split, side)]
+    panels = [
+      {
+        'title': f'{figures.KIND_NAMES[kind]}   {ids[r]}',
+        'ylabel': r'$\sqrt{I}$ / scale',
+        'masked': np.asarray(targets[f'{kind}_hidden'][r]),
+        'curves': {
+          'computed spectrum': np.asarray(targets[kind][r]),
+          'conditional Gaussian': np.asarray(gaussian[kind][r]),
+          'model': np.asarray(model_roots[kind][r]),
+        },
+      }
+      for r in (order[len(order) // 2], *centred[len(centred) // 2 :][:1])
+      for kind in KINDS
+    ]
+    return {'pairs': figures.overlays(self.nu_L, panels)}
+
+  def learning_curve(
+    self, records: Sequence[Mapping[str, float]], report: Mapping[str, Mapping]
+  ) -> Figure:
+    """Validation NRE over the steps, beside the test NRE of the conditional Gaussian."""
+    name = lambda kind: figures.KIND_NAMES[kind]
+    return figures.learning_curve(
+      records,
+      curves={f'val/nre_{kind}': f'{name(kind)}, validation' for kind in KINDS},
+      levels={
+        f'{name(kind)}, conditional Gaussian (test)': report[kind]['gaussian'] for kind in KINDS
+      },
+      ylabel='NRE (hidden error / mean spectrum)',
+    )
+
+  def table(self, report: Mapping[str, Mapping]) -> list[list[str]]:
+    return law_report.table(report, {kind: figures.KIND_NAMES[kind] for kind in KINDS})
+
+  # --- parts ---------------------------------------------------------------------------------
+
+  @property
+  def options(self) -> ConfigDict:
+    return self.config.task.paired
+
+  def roots(self, outputs: Outputs) -> dict[str, jax.Array]:
+    """Scaled roots of what a head gives: roots already, or intensities over the squared scale."""
+    if not self.options.intensities:
+      return {kind: outputs[kind] for kind in KINDS}
+    return {kind: jnp.sqrt(outputs[kind] + FAINT) for kind in KINDS}
+
+  def _as_outputs(self, roots: Mapping[str, np.ndarray]) -> Outputs:
+    """What a head would have to give for these roots."""
+    if not self.options.intensities:
+      return roots
+    return {kind: np.maximum(roots[kind], 0.0) ** 2 - FAINT for kind in KINDS}
+
+  @functools.cached_property
+  def _metrics(self):
+    return jax.jit(self.metrics)
+
+  def _masks(self, key: jax.Array) -> dict[str, jax.Array]:
+    o = self.options
+    draw = lambda key: masked.visible_points(key, self.nu_L, o.ratio, o.band_cm)
+    return {kind: draw(part) for kind, part in zip(KINDS, jax.random.split(key), strict=True)}
+
+  def _training_masks(self, keys_B: jax.Array) -> dict[str, jax.Array]:
+    return jax.vmap(self._masks)(keys_B)
+
+  def _held_out_masks(self, mask_B: jax.Array) -> dict[str, jax.Array]:
+    key = jax.random.key(masked.EVAL_SEED)
+    return jax.vmap(lambda mask: self._masks(jax.random.fold_in(key, mask)))(mask_B)
+
+  def _seen(self, side: str) -> tuple[np.ndarray, np.ndarray]:
+    """Both kinds side by side: (values [N, 2 L] float64, visible [N, 2 L])."""
+    inputs, _ = self.held_out(side)
+    beside = lambda parts: np.concatenate([np.asarray(parts[kind]) for kind in KINDS], 1)
+    return beside(inputs['values']).astype(np.float64), beside(inputs['visible'])
+
+  # --- baselines: scaled roots of both kinds side by side, visible -> roots of each kind ----------
+
+  def _apart(self, both: np.ndarray) -> dict[str, np.ndarray]:
+    return dict(zip(KINDS, np.split(both, 2, 1), strict=True))
+
+  def _mean(self, values: np.ndarray, visible: np.ndarray) -> dict[str, np.ndarray]:
+    shape = (len(values), len(self.nu_L))
+    return {kind: np.broadcast_to(self.mean[kind], shape) for kind in KINDS}
+
+  def _linear(self, values: np.ndarray, visible: np.ndarray) -> dict[str, np.ndarray]:
+    values, visible = self._apart(values), self._apart(visible)
+    return {kind: inpainting.linear(values[kind], visible[kind], self.nu_L) for kind in KINDS}
+
+  def _gaussian(self, values: np.ndarray, visible: np.ndarray) -> dict[str, np.ndarray]:
+    """E[hidden | visible of both kinds] of the training set's joint Gaussian."""
+    return self._apart(self._fitted.predict(values, visible))
+
+  @functools.cached_property
+  def _fitted(self) -> inpainting.ConditionalGaussian:
+    """On the training side; its shrinkage is the best on the validation side's first masks."""
+    fitted = inpainting.fit_gaussian(self._roots_of('train'), 0.0)
+    (_, visible), truth = self._seen('validation'), self._roots_of('validation')
+    mask, error = self.examples('validation')['mask'], 0.0
+    for m in range(min(SHRINKAGE_MASKS, self.options.eval_masks)):
+      rows = np.flatnonzero(mask == m)
+      error += fitted.errors(truth[rows], visible[rows[0]], inpainting.SHRINKAGES)
+    return dataclasses.replace(fitted, shrinkage=inpainting.SHRINKAGES[int(error.argmin())])
+
+  def _roots_of(self, side: str) -> np.ndarray:
+    examples = self.examples(side)
+    return np.concatenate([np.sqrt(np.float64(examples[k])) / self.scale[k] for k in KINDS], 1)
+
+
+def build(config: ConfigDict, spectra: Mapping[str, Spectra], split: Split) -> Task:
+  """The task on this data; every constant comes from the training side alone.
+
+  Raises:
+    ValueError: spectra of other kinds than IR and Raman, a ratio that is no share, or bands that
+      the axis cannot hold.
+  """
+  if set(spectra) != set(KINDS):
+    raise ValueError(
+      f'the data set gives {", ".join(sorted(spectra))}, expected ir and raman of the same '
+      'molecules; set dataset.name = computed and both dataset.computed.kinds'
+    )
+  nu_L = spectra['ir'].axis
+  masked.check_bands('paired', config.task.paired, nu_L)
+  roots = {kind: np.sqrt(np.float64(spectra[kind].values[split.train])) for kind in KINDS}
+  scale = {kind: float(np.sqrt((roots[kind] ** 2).mean())) for kind in KINDS}
+  mean = {kind: roots[kind].mean(0) / scale[kind] for kind in KINDS}
+  return Task(config, nu_L, spectra, split, scale, mean)
