@@ -27,11 +27,11 @@ COMPONENTS = [
 
 @pytest.mark.parametrize(('part', 'name'), COMPONENTS)
 def test_component_options_are_its_fields_and_defaults(part, name):
-  folder, cls, shared = model.PARTS[part]
+  folder, cls, _ = model.PARTS[part]
   build = getattr(importlib.import_module(f'spectra_jax.{folder}.{name}'), cls)
   options = default.get_config()[part][name].to_dict()
   assert set(options) == model.own_fields(build, part)
-  lattice = {key: default.get_config().tokenize[key] for key in shared}
+  lattice = {key: default.get_config().tokenize[key] for key in model.shared_fields(build, part)}
   assert build(**lattice) == build(**lattice, **options)
 
 

@@ -120,7 +120,7 @@ def test_recurrent_backbones_stream(name):
     both_ways.apply(variables, None, x[:, 0], method='step')
 
 
-HEAD_NU = np.linspace(406.0, 728.0, 70)  # cm^-1; within the tokens at NU
+HEAD_NU = np.linspace(406.0, 728.0, 101)  # cm^-1; within the tokens at NU
 
 
 @functools.cache
@@ -128,7 +128,8 @@ def head(name):
   """(apply(variables, x) jitted, variables) of a head on a short axis."""
   options = default.get_config().head[name].to_dict()
   cls = importlib.import_module(f'spectra_jax.heads.{name}').Head
-  module = cls(step_cm=14.0, knots_per_step=2, **options)
+  lattice = {'step_cm': 14.0, 'knots_per_step': 2}
+  module = cls(**{key: lattice[key] for key in model.shared_fields(cls, 'head')}, **options)
   call = lambda variables, x: module.apply(variables, x, HEAD_NU)
   return jax.jit(call), draw(lambda key, x: module.init(key, x, HEAD_NU), tokens())
 

@@ -176,12 +176,12 @@ def inertial(axis_L: np.ndarray, n_BxL: jax.Array, n_inf: jax.Array, *, span: st
 def _cumulative(axis_L, values_BxL, power: int) -> jax.Array:
   """int_a^nu x^power values dx, exact for values that are straight between points."""
   values_BxL = jnp.asarray(values_BxL)
-  left_L, right_L = (jnp.asarray(w, values_BxL.dtype) for w in _cell_weights(axis_L, power))
+  left_L, right_L = (jnp.asarray(w, values_BxL.dtype) for w in cell_weights(axis_L, power))
   cells_BxL = left_L * values_BxL[..., :-1] + right_L * values_BxL[..., 1:]
   return jnp.concatenate([jnp.zeros_like(values_BxL[..., :1]), jnp.cumsum(cells_BxL, -1)], -1)
 
 
-def _cell_weights(axis_L, power: int) -> tuple[np.ndarray, np.ndarray]:
+def cell_weights(axis_L, power: int) -> tuple[np.ndarray, np.ndarray]:
   """What the left and the right end of a cell count for, float64 [L - 1]; never negative."""
   axis_L = np.asarray(axis_L, np.float64)
   a, b, h = axis_L[:-1], axis_L[1:], np.diff(axis_L)
@@ -244,7 +244,7 @@ def _check_complete(rule: str, axis_L, values_BxL, power: int, span: str) -> Non
   if isinstance(values_BxL, jax.core.Tracer):
     return
   axis_L, values_BxL = np.asarray(axis_L, np.float64), np.abs(np.asarray(values_BxL, np.float64))
-  left_L, right_L = _cell_weights(axis_L, power)
+  left_L, right_L = cell_weights(axis_L, power)
   total = values_BxL[..., :-1] @ left_L + values_BxL[..., 1:] @ right_L
   for end in (0, -1):
     first = axis_L[end] ** (power + 1) * values_BxL[..., end]
