@@ -172,17 +172,6 @@ def get_config() -> ConfigDict:
   c.head.paired = ConfigDict()
   c.head.paired.modes = 96  # K: lines, half of them g and half u with an inversion centre
   c.head.paired.fwhm_min_cm = 8.0  # least full width at half maximum [cm^-1]
-  c.head.non_negative = ConfigDict()
-  c.head.non_negative.tails = 'power_law'  # of k outside the window; or none
-  c.head.non_negative.index = 1.4  # of refraction before training
-  c.head.non_negative.scale = 0.05  # of k, and of the dispersion from outside the window
-  c.head.integral_matched = ConfigDict()
-  c.head.integral_matched.low_cm = 0.0  # where the integral begins [cm^-1]; 0 = with the axis
-  c.head.integral_matched.high_cm = 0.0  # where it ends [cm^-1]; 0 = with the axis
-  c.head.integral_matched.power = 0  # of the wavenumber under it; 1 for the f-sum of k
-  c.head.paired = ConfigDict()
-  c.head.paired.modes = 96  # K: lines, half of them g and half u with an inversion centre
-  c.head.paired.fwhm_min_cm = 8.0  # least full width at half maximum [cm^-1]
   c.head.unconstrained = ConfigDict()
   c.head.unconstrained.names = ('n', 'k')  # of the spectra it gives
 
