@@ -169,6 +169,10 @@ def get_config() -> ConfigDict:
   c.head.integral_matched.low_cm = 0.0  # where the integral begins [cm^-1]; 0 = with the axis
   c.head.integral_matched.high_cm = 0.0  # where it ends [cm^-1]; 0 = with the axis
   c.head.integral_matched.power = 0  # of the wavenumber under it; 1 for the f-sum of k
+  c.head.oscillators = ConfigDict()
+  c.head.oscillators.gamma_min_cm = 12.0  # least FWHM of a line, 2.5 axis steps at least [cm^-1]
+  c.head.oscillators.width_cm = 16.0  # scale of widths and areas of lines [cm^-1]
+  c.head.oscillators.eps_inf = 2.0  # eps above all lines, n^2 far from absorption
   c.head.paired = ConfigDict()
   c.head.paired.modes = 96  # K: lines, half of them g and half u with an inversion centre
   c.head.paired.fwhm_min_cm = 8.0  # least full width at half maximum [cm^-1]
