@@ -88,6 +88,15 @@ def test_gauss_and_voigt_lines():
   assert error[0] > 10 * error[1]  # the tails that a window cuts
 
 
+def test_a_narrow_window_far_from_zero():
+  """There the mirror image of the window is hundreds of its widths away."""
+  axis = 20000.0 + np.arange(71)
+  line = (1e-4, 20035.0, 12.0)
+  expected = dielectrics.lorentz_window(axis, *line, axis[0], axis[-1])
+  found = exact(kk.transform, plan('none', tuple(axis)), dielectrics.lorentz(axis, *line).imag)
+  np.testing.assert_allclose(found, expected, atol=2e-6 * np.abs(expected).max())
+
+
 def principal_value(f, nu, sign):
   """(sign/pi) P int_0^inf f(x) [1/(x - nu) + sign/(x + nu)] dx by adaptive quadrature."""
   wide = {'epsabs': 1e-11, 'limit': 400}
@@ -255,6 +264,12 @@ def outer_medium(strengths, nu=SHORT):
   return strengths @ outside.basis(np.array(nu), 500.0, 500.0 * ratio)[1:]
 
 
+def at_anchors(n):
+  """n between the samples, as the plan reads it."""
+  index, weight = quadrature.lagrange(SHORT, np.array(ANCHORS))
+  return (n[index] * weight).sum(-1)
+
+
 def test_the_nodes_are_gauss_rules_of_the_lower_tail():
   """(2/pi) int_0^1 x^2 x^2p dx for p < 2 count; and the pole at nu is nearly right already."""
   for count in (1, 2):
@@ -276,12 +291,21 @@ def test_anchors_find_the_medium_outside(tails):
   _, weight = outside.nodes(2)
   strengths = np.array([0.02, 0.05]) if tails == 'none' else -0.5 * weight * k[0]
   inside = exact(kk.transform, p, k) + 1.4
-  index, at = quadrature.lagrange(SHORT, np.array(ANCHORS))  # as the plan reads between samples
-  told = (inside[index] * at).sum(-1) + outer_medium(strengths, ANCHORS)
+  told = at_anchors(inside) + outer_medium(strengths, ANCHORS)
   found = exact(kk.anchored, p, k, told)
   np.testing.assert_allclose(found, inside + outer_medium(strengths), atol=1e-11)
   single = kk.anchored(p, k.astype(np.float32), told.astype(np.float32))
   np.testing.assert_allclose(single, found, atol=1e-5)  # 2e-7 of rounding, amplified
+
+
+def test_nothing_outside_emits():
+  """n that falls as if from gain below the window; without tails only the constant is left."""
+  p = plan('none', tuple(SHORT), anchors_nu=ANCHORS)
+  k = np.linspace(0.1, 0.2, 71)
+  inside = exact(kk.transform, p, k)
+  told = at_anchors(inside) + 1.4 + outer_medium(np.array([-0.02, -0.05]), ANCHORS)
+  outer = exact(kk.anchored, p, k, told) - inside
+  np.testing.assert_allclose(outer, outer[0], atol=1e-12)
 
 
 @given(seed=st.integers(0, 2**31))
