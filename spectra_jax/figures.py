@@ -206,3 +206,47 @@ def worst_rows(nu_L: np.ndarray, panels: Sequence[Mapping[str, Any]]) -> Figure:
     ax.legend(frameon=False, fontsize=10)
   descend(axes[-1], nu_L)
   return figure
+
+
+METHODS = {  # label, colour, marker, line of each Kramers-Kronig transform
+  'hilbert': ('Hilbert transform of the window', GREY, 'v', ':'),
+  'fft_pad2': ('FFT of the odd extension, pad 2', SKY, '<', '--'),
+  'fft_pad8': ('the same, pad 8', BLUE, '>', '--'),
+  'trapezoid': ('trapezoid, pole removed', ORANGE, '^', '-.'),
+  'piecewise_linear': ('piecewise linear, exact', PURPLE, 'D', '-.'),
+  'maclaurin': ('Maclaurin', GREEN, 's', '--'),
+  'ours': ('ours', VERMILION, 'o', '-'),
+  'ours_float32': ('ours, float32', BLACK, '.', ':'),
+}
+
+
+def transforms(
+  curves: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+  laws: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+  labels: tuple[str, str],
+  scale: str,
+) -> Figure:
+  """Errors or times of Kramers-Kronig transforms, logarithmic in y.
+
+  Args:
+    curves: key of `METHODS` -> (x, y).
+    laws: label -> (x, y), grey and thick, behind them.
+    labels: of x and y.
+    scale: of x, 'log' or 'symlog'.
+  """
+  figure = Figure(figsize=(9, 5.6), layout='constrained')
+  ax = figure.subplots()
+  for label, (x, y) in laws.items():
+    ax.plot(x, y, color='#DDDDDD', lw=9, label=label, zorder=0)
+  for name, (label, colour, marker, line) in METHODS.items():
+    if name in curves:
+      style = {'color': colour, 'marker': marker, 'ls': line, 'lw': 2, 'ms': 7}
+      ax.plot(*curves[name], label=label, **style)
+  ax.set_yscale('log')
+  ax.set_xscale(scale)
+  ax.set_xlabel(labels[0], fontsize=14)
+  ax.set_ylabel(labels[1], fontsize=14)
+  ax.tick_params(labelsize=13)
+  ax.grid(color='#EEEEEE', lw=0.8)
+  figure.legend(loc='outside lower center', ncols=3, frameon=False, fontsize=12)
+  return figure
