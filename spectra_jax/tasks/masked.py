@@ -156,6 +156,25 @@ class Task:
     _, targets = self.held_out(side)
     return jax.tree.map(np.asarray, self.metrics(outputs, targets))
 
+  def predictions(self, outputs: np.ndarray, side: str) -> dict[str, np.ndarray]:
+    """Spectra of one whole side as intensities, hidden points as predicted: what an audit is about.
+
+    sign(y) (scale y)^2, so that what is predicted below zero stays there; visible points as given.
+
+    Returns:
+      kind -> [N, L] float32 and 'true_' + kind likewise, row for row the same molecules;
+      'centrosymmetric' [N] where the data tell it.
+    """
+    examples, (_, targets) = self.examples(side), self.held_out(side)
+    roots = np.asarray(outputs) * np.float32(self.scale_K)[examples['kind']][:, None]
+    filled = np.where(targets['masked'], np.sign(roots) * roots**2, examples['values'])
+    of = lambda values, k: np.float32(values[examples['kind'] == k])
+    arrays = {kind: of(filled, k) for k, kind in enumerate(self.kinds)}
+    arrays |= {f'true_{kind}': of(examples['values'], k) for k, kind in enumerate(self.kinds)}
+    meta, rows = self.spectra[self.kinds[0]].meta, getattr(self.split, side)
+    told = {'centrosymmetric': meta['centrosymmetric'][rows]} if 'centrosymmetric' in meta else {}
+    return arrays | told
+
   def selection(self, scores: Scores, mean: Scores, kind_N: np.ndarray) -> dict[str, float]:
     """Numbers logged at each validation; 'nre', their mean over kinds, picks the best model."""
     nre = {
