@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spectra_jax.losses import weight_at, weighted_sum
+from spectra_jax.losses import relative, weight_at, weighted_sum
 from spectra_jax.losses.baseline_smoothness import baseline_smoothness
 from spectra_jax.losses.beer_lambert import beer_lambert
 from spectra_jax.losses.force_constant import force_constant, product_rule
@@ -53,6 +53,12 @@ def test_weighted_sum_is_complete_or_refused():
 
 NU = np.linspace(400.0, 2000.0, 161)
 MEASURED = {'state': 'measured'}
+
+
+def test_growing_is_no_way_to_violate_less():
+  run = jax.jit(jax.value_and_grad(lambda x: relative(x**2, x**2)))
+  np.testing.assert_array_equal(run(3.0), (1.0, 2 / np.float32(3.0)))
+  np.testing.assert_array_equal(run(0.0), (0.0, 0.0))
 
 
 def test_non_negativity_by_hand():

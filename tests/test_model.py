@@ -1,11 +1,13 @@
 """Components by name, and models of a wanted size."""
 
 import jax
+import numpy as np
 import pytest
 
 from configs import default
 from spectra_jax import model
 from spectra_jax.tasks import masked
+from tests.parameters import draw
 
 
 def parameters(config):
@@ -55,6 +57,18 @@ def test_what_is_known_goes_to_a_head_that_takes_it():
   )
   with pytest.raises(ValueError, match=r'known_B was given to spectra_jax\.heads\.reconstruct'):
     jax.eval_shape(call)
+
+
+def test_a_head_meets_what_is_known_of_each_example():
+  config = default.get_config()
+  config.head.name = 'integral_matched'
+  config.backbone.name, config.backbone.width, config.backbone.conv.blocks = 'conv', 8, 1
+  module, nu_L = model.build(config, kinds=2), np.linspace(400.0, 700.0, 100)
+  arrays = (np.ones((2, 100), 'f'), np.ones((2, 100), bool), np.zeros(2, int), nu_L, False)
+  variables = draw(lambda key: module.init(key, *arrays))
+  known_B = np.array([3.0, 0.5], 'f')
+  values = jax.jit(lambda v: module.apply(v, *arrays, known_B))(variables)
+  np.testing.assert_allclose(np.trapezoid(values, nu_L), known_B, rtol=1e-5)
 
 
 def test_masked_reconstruction_refuses_a_head_of_several_spectra():
