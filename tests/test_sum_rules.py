@@ -72,6 +72,10 @@ def test_a_window_is_refused_by_every_equality_traced_or_not(rule, values):
       rule(values, span=span)
     with pytest.raises(ValueError, match=words):
       jax.jit(lambda v: rule(v, span=span))(values)  # noqa: B023
+  with pytest.raises(
+    ValueError, match=r'the window axis covers 0.01 to 1e\+07'
+  ):  # the caller's word
+    sum_rules.superconvergence(WIDE, chi(WIDE).real, span='window')
   with pytest.raises(ValueError, match="span is 'all', expected one of window, complete"):
     rule(values, span='all')
   with pytest.raises(TypeError):

@@ -181,8 +181,12 @@ def _cumulative(axis_L, values_BxL, power: int) -> jax.Array:
   return jnp.concatenate([jnp.zeros_like(values_BxL[..., :1]), jnp.cumsum(cells_BxL, -1)], -1)
 
 
-def cell_weights(axis_L, power: int) -> tuple[np.ndarray, np.ndarray]:
-  """What the left and the right end of a cell count for, float64 [L - 1]; never negative."""
+def cell_weights(axis_L: np.ndarray, power: int) -> tuple[np.ndarray, np.ndarray]:
+  """What the left and the right end of a cell count for in int x^power values dx, float64 [L - 1].
+
+  Exact for values that are straight between points, never negative. The axis is not checked here:
+  ascending, and above 0 for the power -1; power is 1, 0 or -1.
+  """
   axis_L = np.asarray(axis_L, np.float64)
   a, b, h = axis_L[:-1], axis_L[1:], np.diff(axis_L)
   if power == 0:
