@@ -50,7 +50,9 @@ class Head(nn.Module):
   def _outside(self, x_BxTxD, nu_L) -> jax.Array:
     """c0 - c1 (a / nu)^2 + c2 (nu / b)^2, [B, L]."""
     x = nn.RMSNorm(dtype=x_BxTxD.dtype, name='norm')(x_BxTxD).mean(1)
-    raw_Bx3 = nn.Dense(3, dtype=x.dtype, name='outside')(x).astype(jnp.float32)
+    # From zero: n varies by hundredths of what a random start adds to c0 and has to unlearn.
+    dense = nn.Dense(3, kernel_init=nn.initializers.zeros_init(), dtype=x.dtype, name='outside')
+    raw_Bx3 = dense(x).astype(jnp.float32)
     c_Bx3 = nn.softplus(raw_Bx3 + np.float32([SOFTPLUS_ONE, 0, 0]))
     size_3 = np.array([self.index, -self.scale, self.scale])
     shape_3xL = np.stack([np.ones_like(nu_L), (nu_L[0] / nu_L) ** 2, (nu_L / nu_L[-1]) ** 2])

@@ -1,0 +1,76 @@
+"""Trains every run of configs/physics_ablation.py and keeps its report.
+
+  python -m experiments.physics_ablation --workdir=runs/physics_ablation
+
+Runs go one after another, each in a process and a folder of its own, first all laws with one seed.
+A run whose report is kept already is passed over and one that was stopped goes on, so the same
+command finishes the sweep whatever happened to it. `python -m experiments.readme` makes the tables.
+"""
+
+import json
+import pathlib
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+
+from absl import app, flags
+
+from configs import physics_ablation
+from experiments import parse_flags
+
+RESULTS = pathlib.Path(__file__).parent / 'results' / 'physics_ablation'
+
+VARIANT = flags.DEFINE_enum('variant', 'quick', physics_ablation.SIZES, 'Size of the models.')
+WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of all runs.')
+SEEDS = flags.DEFINE_list('seeds', [str(s) for s in physics_ablation.SEEDS], 'Of these alone.')
+OUTPUT = flags.DEFINE_string('output', str(RESULTS), 'Where NAME/report.json goes.')
+
+
+def mode(config: Mapping) -> str:
+  """How a run's laws are asked for: 'none', 'soft', or by construction: its head."""
+  if config['head']['name'] != 'unconstrained':
+    return config['head']['name']
+  weights = config['loss']['weights']['model']
+  laws = [weight for term, weight in weights.items() if not term.endswith('_mse')]
+  return 'soft' if any(laws) else 'none'
+
+
+def name(variant: str, overrides: Mapping) -> str:
+  """optical_constants-soft-0: task, mode, seed."""
+  config = physics_ablation.get_config(variant)
+  config.update_from_flattened_dict(overrides)
+  return f'{config.task.name}-{mode(config)}-{config.seed}'
+
+
+def execute(variant: str, overrides: Mapping, run: str) -> None:
+  """One run, through the binary that anybody would train it with; its report goes to --output."""
+  kept, workdir = pathlib.Path(OUTPUT.value) / run / 'report.json', f'{WORKDIR.value}/{run}'
+  if kept.exists():
+    return print(f'{run}: kept already', flush=True)
+  config = f'--config=configs/physics_ablation.py:{variant}'
+  changes = [f'--config.{key}={value}' for key, value in overrides.items()]
+  command = [sys.executable, '-m', 'experiments.train', config, f'--workdir={workdir}', *changes]
+  print(' '.join(command[1:]), flush=True)
+  subprocess.run(command, check=True)
+  kept.parent.mkdir(parents=True, exist_ok=True)
+  shutil.copy(f'{workdir}/report.json', kept)
+
+
+def main(argv: list[str]) -> None:
+  if len(argv) > 1:
+    raise app.UsageError(f'unexpected arguments {argv[1:]}')
+  variants = (VARIANT.value, f'paired-{VARIANT.value}')
+  rows = [(v, overrides) for v in variants for overrides in physics_ablation.sweep(v)]
+  runs = []
+  for variant, overrides in sorted(rows, key=lambda row: row[1]['seed']):
+    if str(overrides['seed']) not in SEEDS.value:
+      continue
+    runs.append(name(variant, overrides))
+    execute(variant, overrides, runs[-1])
+  print(json.dumps({'runs': runs}))
+
+
+if __name__ == '__main__':
+  flags.mark_flag_as_required('workdir')
+  app.run(main, flags_parser=parse_flags)
