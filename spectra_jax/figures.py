@@ -196,7 +196,8 @@ def worst_rows(nu_L: np.ndarray, panels: Sequence[Mapping[str, Any]]) -> Figure:
   figure = Figure(figsize=(10, 2.2 * count + 0.6), layout='constrained')
   axes = np.atleast_1d(figure.subplots(count, 1, sharex=True))
   for ax, panel in zip(axes, panels, strict=False):
-    shade(ax, nu_L, panel['where'])
+    where_L = panel['where']
+    shade(ax, nu_L, np.convolve(where_L, np.ones(3), 'same') > 0)  # a single point has no width
     styles = zip((BLACK, VERMILION, BLUE), ('-', '--', ':'), strict=True)
     for (label, y_L), (colour, line) in zip(panel['curves'].items(), styles, strict=False):
       ax.plot(nu_L, y_L, color=colour, ls=line, lw=1.4, label=label)
@@ -211,12 +212,13 @@ def worst_rows(nu_L: np.ndarray, panels: Sequence[Mapping[str, Any]]) -> Figure:
 METHODS = {  # label, colour, marker, line of each Kramers-Kronig transform
   'hilbert': ('Hilbert transform of the window', GREY, 'v', ':'),
   'fft_pad2': ('FFT of the odd extension, pad 2', SKY, '<', '--'),
-  'fft_pad8': ('the same, pad 8', BLUE, '>', '--'),
+  'fft_pad8': ('FFT of the odd extension, pad 8', BLUE, '>', '--'),
   'trapezoid': ('trapezoid, pole removed', ORANGE, '^', '-.'),
   'piecewise_linear': ('piecewise linear, exact', PURPLE, 'D', '-.'),
-  'maclaurin': ('Maclaurin', GREEN, 's', '--'),
+  'maclaurin': ('Maclaurin, a dense matrix', GREEN, 's', '--'),
   'ours': ('ours', VERMILION, 'o', '-'),
   'ours_float32': ('ours, float32', BLACK, '.', ':'),
+  'bound': ('bound on ours', BLACK, '', '-'),
 }
 
 
@@ -244,6 +246,7 @@ def transforms(
       ax.plot(*curves[name], label=label, **style)
   ax.set_yscale('log')
   ax.set_xscale(scale)
+  ax.xaxis.set_major_formatter('{x:,g}')
   ax.set_xlabel(labels[0], fontsize=14)
   ax.set_ylabel(labels[1], fontsize=14)
   ax.tick_params(labelsize=13)
