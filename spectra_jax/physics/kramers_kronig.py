@@ -164,10 +164,14 @@ def _on_grid(plan, f_BxL, sign):
 
 
 def _interpolate(to, f_BxL):
+  """With the batch last, so that samples are gathered as whole rows."""
   if to is None:
     return f_BxL
   index_Mx6, weight_Mx6 = to
-  return (f_BxL[..., index_Mx6] * jnp.asarray(weight_Mx6, f_BxL.dtype)).sum(-1)
+  f_LxB = jnp.moveaxis(f_BxL, -1, 0)
+  weight_6xMx1 = jnp.asarray(weight_Mx6.T, f_BxL.dtype).reshape(6, -1, *(1,) * (f_BxL.ndim - 1))
+  weighted = (f_LxB[index_Mx6[:, j]] * weight_6xMx1[j] for j in range(6))
+  return jnp.moveaxis(sum(weighted), 0, -1)
 
 
 # ---- checks -----------------------------------------------------------------
