@@ -227,6 +227,23 @@ def test_what_is_planted_is_found_in_its_row_and_size(plant):
     np.testing.assert_allclose(found.size_N[PLANTED], size, rtol=0, atol=tolerance)
 
 
+def test_bands_may_coincide_as_they_do_in_the_true_spectra():
+  """One shared band of four could be two degenerate modes, unless the truth is known."""
+  pair = {kind: media()[kind] for kind in ('ir', 'raman')}
+  shared = {**pair, 'raman': np.where(NU < 1100, 0.9 * pair['ir'], pair['raman'])}
+  name, centred = 'mutual_exclusion/ir+raman', np.arange(ROWS) != 0
+  without = asked(Predictions(NU, shared, {}, centred))[name]
+  known = asked(Predictions(NU, shared, pair, centred))[name]
+  degenerate = asked(Predictions(NU, shared, shared, centred))[name]
+  assert (without.size_N > 0.06).all()
+  assert (without.violated_N.any(), known.violated_N.all(), degenerate.violated_N.any()) == (
+    0,
+    1,
+    0,
+  )
+  assert known.worst_row == 1 + known.worst  # row 0 has no centre and is not asked
+
+
 def test_a_violation_is_shaded_where_it_is():
   found = asked(file_of({'k': at([300, 301], -0.1)}, kinds=('k',)))['non_negativity/k']
   np.testing.assert_array_equal(np.flatnonzero(found.where_NxL[PLANTED]), [300, 301])

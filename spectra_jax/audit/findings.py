@@ -87,7 +87,7 @@ def _summary(found: Finding | NotTested) -> dict[str, Any]:
     'rows': rows,
     'violations': violations,
     'rate_interval': list(wilson(violations, rows)),
-    'worst': max(float(found.size_N[found.worst]), 0.0),
+    'worst': max(0.0, float(found.size_N[found.worst])),
     'unit': found.unit,
     'worst_row': found.worst_row,
     'points_share': float(found.where_NxL.mean()),

@@ -12,7 +12,7 @@ from spectra_jax.audit.predictions import Predictions, highest
 from spectra_jax.losses import sum_rules as loss
 from spectra_jax.physics.sum_rules import partial_sums
 
-START = 0.01  # share of the reference's total from which its partial sums are compared
+START = 0.1  # share of the reference's total from which its partial sums are compared
 
 
 def f_sum(predictions: Predictions, assumptions: Assumptions) -> Iterator[Finding | NotTested]:
