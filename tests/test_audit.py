@@ -4,6 +4,7 @@ import functools
 import inspect
 import json
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from spectra_jax.audit import dispersion, findings, linewidth, predictions, runs
 from spectra_jax.audit.exclusion import bands
 from spectra_jax.audit.findings import NotTested
 from spectra_jax.audit.predictions import Predictions
+from spectra_jax.tasks import optical_constants, paired
 from tests import dielectrics, processes
 from tests.test_masked import make_task
 
@@ -465,6 +467,38 @@ def test_a_masked_task_predicts_intensities_with_their_sign():
     exact = np.where(masked[rows], -4.0, 1.0) * task.examples('test')['values'][rows]
     np.testing.assert_allclose(arrays[kind], exact, rtol=1e-5)
     np.testing.assert_array_equal(arrays[f'true_{kind}'], task.examples('test')['values'][rows])
+
+
+@pytest.mark.parametrize('intensities', [False, True])
+def test_a_paired_task_predicts_the_whole_axis(intensities):
+  exact = {kind: np.float32(media()[kind]) for kind in paired.KINDS}
+  scale = {'ir': 0.5, 'raman': 2.0}
+  shares = {kind: exact[kind] / scale[kind] ** 2 for kind in paired.KINDS}
+  shares['ir'][PLANTED] *= -1
+  task = types.SimpleNamespace(
+    examples=lambda side: {**exact, 'centrosymmetric': np.ones(ROWS, bool)},
+    options=types.SimpleNamespace(intensities=intensities),
+    scale=scale,
+  )
+  roots = {kind: np.sign(share) * np.sqrt(np.abs(share)) for kind, share in shares.items()}
+  arrays = paired.Task.predictions(task, shares if intensities else roots, 'test')
+  sign = np.where(np.arange(ROWS) == PLANTED, -1, 1)[:, None]
+  np.testing.assert_allclose(arrays['ir'], sign * exact['ir'], rtol=1e-5)
+  np.testing.assert_allclose(arrays['raman'], exact['raman'], rtol=1e-5)
+  np.testing.assert_array_equal(arrays['true_ir'], exact['ir'])
+
+
+def test_a_task_of_optical_constants_predicts_them_in_absolute_units():
+  exact = {name: np.float32(media()[name]) for name in ('n', 'k')}
+  task = types.SimpleNamespace(
+    examples=lambda side: exact,
+    absolute=lambda outputs: {name: 2 * outputs[name] for name in ('n', 'k')},
+  )
+  outputs = {name: values / 2 for name, values in exact.items()}
+  arrays = optical_constants.Task.predictions(task, outputs, 'test')
+  for name in ('n', 'k'):
+    np.testing.assert_array_equal(arrays[name], exact[name])
+    np.testing.assert_array_equal(arrays[f'true_{name}'], exact[name])
 
 
 def test_a_run_is_audited_on_its_test_side(monkeypatch):

@@ -203,6 +203,12 @@ class Task:
   def table(self, report: Mapping[str, Mapping]) -> list[list[str]]:
     return law_report.table(report, {'n': 'n', 'k': 'k'})
 
+  def predictions(self, outputs: Outputs, side: str) -> dict[str, np.ndarray]:
+    """n and k of one whole side for an audit, [N, L] each, and 'true_n', 'true_k'."""
+    examples, found = self.examples(side), self.absolute(outputs)
+    arrays = {name: np.float32(found[name]) for name in QUANTITIES}
+    return arrays | {f'true_{name}': examples[name] for name in QUANTITIES}
+
   # --- parts ---------------------------------------------------------------------------------
 
   @property

@@ -233,6 +233,21 @@ class Task:
   def table(self, report: Mapping[str, Mapping]) -> list[list[str]]:
     return law_report.table(report, {kind: figures.KIND_NAMES[kind] for kind in KINDS})
 
+  def predictions(self, outputs: Outputs, side: str) -> dict[str, np.ndarray]:
+    """Intensities of one side for an audit: kind -> [N, L], 'true_' + kind, 'centrosymmetric' [N].
+
+    As predicted on the whole axis, visible points too; roots below zero stay there, sign(y) y^2.
+    """
+    examples = self.examples(side)
+    if self.options.intensities:
+      share = {kind: np.asarray(outputs[kind]) for kind in KINDS}
+    else:
+      root = {kind: np.asarray(outputs[kind]) for kind in KINDS}
+      share = {kind: np.sign(root[kind]) * root[kind] ** 2 for kind in KINDS}
+    arrays = {kind: np.float32(share[kind] * self.scale[kind] ** 2) for kind in KINDS}
+    truth = {f'true_{kind}': examples[kind] for kind in KINDS}
+    return {**arrays, **truth, 'centrosymmetric': examples['centrosymmetric']}
+
   # --- parts ---------------------------------------------------------------------------------
 
   @property
