@@ -192,13 +192,13 @@ PRODUCT_RULE = jax.jit(
 
 
 @settings(max_examples=10, deadline=None)
-@given(st.lists(st.floats(1.0, 30.0), min_size=6, max_size=6), st.floats(0.2, 5.0))
+@given(st.lists(st.floats(1.0, 30.0), min_size=8, max_size=8), st.floats(0.2, 5.0))
 def test_the_product_rule_holds_for_any_chain_of_springs(masses, spring):
   """A chain along a line: its one translation is the factor M' / M."""
-  stiffness = np.zeros((3, 3))
-  for i, k in enumerate((1.0, spring)):
+  stiffness = np.zeros((4, 4))
+  for i, k in enumerate((1.0, spring, 2.0)):
     stiffness[i : i + 2, i : i + 2] += k * np.array([[1, -1], [-1, 1]])
-  before, after = np.array(masses[:3]), np.array(masses[3:])
+  before, after = np.array(masses[:4]), np.array(masses[4:])
   modes = lambda m: np.sqrt(np.linalg.eigvalsh(stiffness / np.sqrt(m[:, None] * m))[1:])[None]
   ratio = np.sqrt([before.prod() / after.prod() * after.sum() / before.sum()])
   assert PRODUCT_RULE(modes(before), modes(after), ratio)[0] == 0
