@@ -51,6 +51,8 @@ def test_apodisations_keep_the_area(apodisation):
   inside, outside = instrument.window(np.array([0.999 * D, 1.001 * D]), D, apodisation)
   assert inside > 0
   assert outside == 0
+  limit = instrument.window(D * (1 - 1e-9), D, apodisation)
+  assert abs(instrument.window(D, D, apodisation) - 0.5 * limit) < 1e-8
 
 
 @pytest.mark.parametrize(
