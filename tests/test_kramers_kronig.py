@@ -426,3 +426,14 @@ def test_a_long_axis():
   found = exact(kk.transform, kk.plan(axis, tails='none'), chi.imag[None])
   expected = dielectrics.lorentz_window(axis, *line, 500.0, 4000.0, step)
   assert worst(found, expected, chi[None]).max() < 1e-8
+
+
+def test_one_plan_serves_both_precisions_inside_an_outer_jit():
+  k = dielectrics.lorentz(SHORT, 1e-2, 1700.0, 600.0).imag
+  made = kk.plan(SHORT, tails='power_law')
+  outer = jax.jit(lambda k: kk.transform(made, k))
+  single = np.asarray(outer(np.float32(k)))
+  with jax.enable_x64(True):
+    double = np.asarray(outer(k))
+  assert (single.dtype, double.dtype) == (np.float32, np.float64)
+  np.testing.assert_allclose(single, double, atol=5e-7 * np.abs(double).max())

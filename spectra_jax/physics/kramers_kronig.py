@@ -57,7 +57,7 @@ def transform(plan: Plan, k_BxL: jax.Array) -> jax.Array:
   Raises:
     ValueError: k has another length than the axis, or is not of float32 or float64.
   """
-  return _transform(plan, _checked(plan, k_BxL, 'k'), 1)
+  return _transform(*_ready(plan, k_BxL, 'k'), 1)
 
 
 def inverse(plan: Plan, n_BxL: jax.Array) -> jax.Array:
@@ -70,7 +70,7 @@ def inverse(plan: Plan, n_BxL: jax.Array) -> jax.Array:
   Raises:
     ValueError: as `transform`.
   """
-  return _transform(plan, _checked(plan, n_BxL, 'n'), -1)
+  return _transform(*_ready(plan, n_BxL, 'n'), -1)
 
 
 def phase(plan: Plan, reflectance_BxL: jax.Array) -> jax.Array:
@@ -97,7 +97,8 @@ def phase(plan: Plan, reflectance_BxL: jax.Array) -> jax.Array:
     )
   if isinstance(reflectance_BxL, np.ndarray):
     _check_reflectance(reflectance_BxL)
-  return inverse(plan, 0.5 * jnp.log(_checked(plan, reflectance_BxL, 'reflectance')))
+  plan, reflectance_BxL = _ready(plan, reflectance_BxL, 'reflectance')
+  return _transform(plan, 0.5 * jnp.log(reflectance_BxL), -1)
 
 
 def anchored(plan: Plan, k_BxL: jax.Array, n_at_anchors_BxQ: jax.Array) -> jax.Array:
@@ -119,8 +120,8 @@ def anchored(plan: Plan, k_BxL: jax.Array, n_at_anchors_BxQ: jax.Array) -> jax.A
       or as `transform`.
   """
   _check_anchored(plan)
-  k_BxL = _checked(plan, k_BxL, 'k')
   _check_n(plan, n_at_anchors_BxQ)
+  plan, k_BxL = _ready(plan, k_BxL, 'k')
   return _anchored(plan, k_BxL, jnp.asarray(n_at_anchors_BxQ, k_BxL.dtype))
 
 
@@ -136,15 +137,13 @@ def amplification(plan: Plan) -> float:
 
 @jax.jit
 def _anchored(plan, k_BxL, n_BxQ):
-  cast = lambda array: jnp.asarray(array, k_BxL.dtype)
   product = functools.partial(jnp.matmul, precision='highest')
   grid_BxN = _on_grid(plan, k_BxL, 1)
-  floor_BxC = k_BxL[..., :1] * cast(plan.floor_C)
-  basis_CxQ = cast(plan.basis_CxQ)
+  floor_BxC = k_BxL[..., :1] * plan.floor_C
   residual_BxQ = n_BxQ - _interpolate(plan.to_anchors, grid_BxN)
-  shifted_BxQ = residual_BxQ + product(floor_BxC, basis_CxQ)
-  c_BxC = outside.fit(shifted_BxQ, basis_CxQ, cast(plan.solution_SxCxQ)) - floor_BxC
-  return _interpolate(plan.to_axis, grid_BxN) + product(c_BxC, cast(plan.basis_CxL))
+  shifted_BxQ = residual_BxQ + product(floor_BxC, plan.basis_CxQ)
+  c_BxC = outside.fit(shifted_BxQ, plan.basis_CxQ, plan.solution_SxCxQ) - floor_BxC
+  return _interpolate(plan.to_axis, grid_BxN) + product(c_BxC, plan.basis_CxL)
 
 
 @functools.partial(jax.jit, static_argnames='sign')
@@ -155,12 +154,10 @@ def _transform(plan, f_BxL, sign):
 def _on_grid(plan, f_BxL, sign):
   """H f on the even grid, [..., N]; 'highest' keeps an accelerator from rounding to bfloat16."""
   f_BxN = _interpolate(plan.to_grid, f_BxL)
-  complex_ = jnp.result_type(f_BxN.dtype, jnp.complex64)
-  spectra = (jnp.asarray(array, complex_) for array in (plan.toeplitz_F, plan.hankel_F))
   ends = (f_BxN[..., : quadrature.STENCIL], f_BxN[..., -quadrature.STENCIL :])
-  rows_14xN = jnp.asarray(plan.even_14xN if sign > 0 else plan.odd_14xN, f_BxN.dtype)
+  rows_14xN = plan.even_14xN if sign > 0 else plan.odd_14xN
   edges_BxN = jnp.matmul(jnp.concatenate(ends, -1), rows_14xN, precision='highest')
-  return quadrature.rule(jnp, f_BxN, *spectra, plan.length, sign) + edges_BxN
+  return quadrature.rule(jnp, f_BxN, plan.toeplitz_F, plan.hankel_F, plan.length, sign) + edges_BxN
 
 
 def _interpolate(to, f_BxL):
@@ -169,9 +166,21 @@ def _interpolate(to, f_BxL):
     return f_BxL
   index_Mx6, weight_Mx6 = to
   f_LxB = jnp.moveaxis(f_BxL, -1, 0)
-  weight_6xMx1 = jnp.asarray(weight_Mx6.T, f_BxL.dtype).reshape(6, -1, *(1,) * (f_BxL.ndim - 1))
+  weight_6xMx1 = weight_Mx6.T.reshape(6, -1, *(1,) * (f_BxL.ndim - 1))
   weighted = (f_LxB[index_Mx6[:, j]] * weight_6xMx1[j] for j in range(6))
   return jnp.moveaxis(sum(weighted), 0, -1)
+
+
+def _ready(plan, values_BxL, name):
+  """Plan and values as arrays of one precision.
+
+  Cast here and not where they are used: JAX keeps a constant of an outer jit by the identity of its
+  numpy array, whose first precision would then stay for the other one.
+  """
+  values_BxL = _checked(plan, values_BxL, name)
+  kinds = {'f': values_BxL.dtype, 'c': jnp.result_type(values_BxL, jnp.complex64), 'i': jnp.int32}
+  cast = lambda leaf: jnp.asarray(leaf, kinds[leaf.dtype.kind])
+  return jax.tree.map(cast, plan), values_BxL
 
 
 # ---- checks -----------------------------------------------------------------
