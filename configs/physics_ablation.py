@@ -9,6 +9,8 @@ bands of both, under mutual exclusion and intensities >= 0. One run of quick tak
 on two CPU cores. Numbers: README.md, from experiments/results/physics_ablation.
 """
 
+from collections.abc import Mapping
+
 from ml_collections import ConfigDict
 
 from configs import default
@@ -30,6 +32,11 @@ MODES = {
     {'head.name': 'paired', 'task.paired.intensities': True},
   ),
 }
+# What a law could make up for: labels of one of the two alone, or few molecules.
+SETTINGS = {
+  'optical_constants': ({}, {'loss.weights.model.k_mse': 0.0}, {'split.train_share': 0.05}),
+  'paired': ({},),
+}
 
 
 def get_config(variant: str = 'quick') -> ConfigDict:
@@ -49,9 +56,31 @@ def get_config(variant: str = 'quick') -> ConfigDict:
 
 
 def sweep(variant: str = 'quick') -> list[dict]:
-  """Overrides of `get_config(variant)`: every mode of its laws with every seed."""
-  modes = MODES[get_config(variant).task.name]
-  return [{**mode, 'seed': seed} for seed in SEEDS for mode in modes]
+  """Overrides of `get_config(variant)`: every setting, with every seed, with every mode."""
+  task = get_config(variant).task.name
+  return [
+    {**setting, **mode, 'seed': seed}
+    for setting in SETTINGS[task]
+    for seed in SEEDS
+    for mode in MODES[task]
+  ]
+
+
+def mode(config: Mapping) -> str:
+  """How a run's laws are asked for: 'none', 'soft', or by construction: its head."""
+  if config['head']['name'] != 'unconstrained':
+    return config['head']['name']
+  weights = config['loss']['weights']['model']
+  laws = [weight for term, weight in weights.items() if not term.endswith('_mse')]
+  return 'soft' if any(laws) else 'none'
+
+
+def setting(config: Mapping) -> str:
+  """What the model learns from: 'all' labels of all molecules, or less."""
+  unlabelled = config['loss']['weights']['model'].get('k_mse') == 0
+  share = config['split']['train_share']
+  labels = 'n alone' if unlabelled else 'all'
+  return labels if share == 1 else f'{labels}, {100 * share:g} % of molecules'
 
 
 def _optical(c: ConfigDict) -> None:

@@ -2,13 +2,14 @@
 
   python -m experiments.physics_ablation --workdir=runs/physics_ablation
 
-Runs go one after another, each in a process and a folder of its own, first all laws with one seed.
+Runs go one after another, each in a process and a folder of its own.
 A run whose report is kept already is passed over and one that was stopped goes on, so the same
 command finishes the sweep whatever happened to it. `python -m experiments.readme` makes the tables.
 """
 
 import json
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -27,20 +28,13 @@ SEEDS = flags.DEFINE_list('seeds', [str(s) for s in physics_ablation.SEEDS], 'Of
 OUTPUT = flags.DEFINE_string('output', str(RESULTS), 'Where NAME/report.json goes.')
 
 
-def mode(config: Mapping) -> str:
-  """How a run's laws are asked for: 'none', 'soft', or by construction: its head."""
-  if config['head']['name'] != 'unconstrained':
-    return config['head']['name']
-  weights = config['loss']['weights']['model']
-  laws = [weight for term, weight in weights.items() if not term.endswith('_mse')]
-  return 'soft' if any(laws) else 'none'
-
-
 def name(variant: str, overrides: Mapping) -> str:
-  """optical_constants-soft-0: task, mode, seed."""
+  """optical_constants-soft-0: task, mode, seed, and the setting where it is not the first."""
   config = physics_ablation.get_config(variant)
   config.update_from_flattened_dict(overrides)
-  return f'{config.task.name}-{mode(config)}-{config.seed}'
+  setting = re.sub(r'\W+', '_', physics_ablation.setting(config))
+  made = f'{config.task.name}-{physics_ablation.mode(config)}-{config.seed}'
+  return made if setting == 'all' else f'{made}-{setting}'
 
 
 def execute(variant: str, overrides: Mapping, run: str) -> None:
@@ -63,11 +57,10 @@ def main(argv: list[str]) -> None:
   variants = (VARIANT.value, f'paired-{VARIANT.value}')
   rows = [(v, overrides) for v in variants for overrides in physics_ablation.sweep(v)]
   runs = []
-  for variant, overrides in sorted(rows, key=lambda row: row[1]['seed']):
-    if str(overrides['seed']) not in SEEDS.value:
-      continue
-    runs.append(name(variant, overrides))
-    execute(variant, overrides, runs[-1])
+  for variant, overrides in rows:
+    if str(overrides['seed']) in SEEDS.value:
+      runs.append(name(variant, overrides))
+      execute(variant, overrides, runs[-1])
   print(json.dumps({'runs': runs}))
 
 
