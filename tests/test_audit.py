@@ -307,6 +307,15 @@ def test_no_sum_of_wide_lines_is_too_narrow(seed, widths, where):
   assert linewidth.excess(chi[None] / chi.max(), NU, HWHM).max() < 1e-14
 
 
+def test_absorbance_is_a_sum_of_lines_times_the_wavenumber():
+  """Where that matters: far infrared, a few widths above zero."""
+  nu_L = 20.0 + 2.0 * np.arange(500)
+  k_L = dielectrics.lorentz(nu_L, 1.0, np.hypot(30.3, HWHM), 2 * HWHM).imag
+  found = asked(Predictions(nu_L, {'absorbance': (nu_L * k_L)[None]}, hwhm_min=HWHM))
+  assert not found['linewidth/absorbance'].violated_N.any()
+  assert linewidth.excess((nu_L * k_L)[None] / (nu_L * k_L).max(), nu_L, HWHM).max() > 0.01
+
+
 def test_taps_are_as_sharp_as_the_decay_of_an_interferogram():
   half, *waves = TAPS
   assert half.eps == pytest.approx((HWHM**2 + 12.0**2) / HWHM**2, rel=2e-3)
@@ -343,6 +352,13 @@ def test_the_narrowest_feature_is_no_narrower_than_the_lines(seed):
 def test_the_width_of_one_line_is_read_off():
   k_L = dielectrics.lorentz(NU, 0.1, 1500.0, 2 * HWHM).imag
   assert dispersion.narrowest(NU, k_L) == pytest.approx(HWHM, rel=0.01)
+
+
+def test_a_fall_counts_beyond_the_errors_of_both_points():
+  rest, error = np.array([[0.0, 2.0, 5.0, 1.5, 1.5]]), np.array([[0.0, 0.25, np.inf, 0.1, 0.3]])
+  found = dispersion.fall(rest, error)[0]
+  np.testing.assert_allclose(found[3:], [2.0 - 0.25 - 1.5 - 0.1, 2.0 - 0.25 - 1.5 - 0.3])
+  assert (found[:3] <= 0).all()
 
 
 def test_stretch_is_the_least_factor():

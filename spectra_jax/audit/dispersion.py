@@ -90,9 +90,8 @@ def _slack(values, assumptions) -> np.ndarray:
 def _passive(plan, rest_NxL, k_NxL, n_NxL, rows, slack_Nx1) -> Finding:
   error_NxL = slack_Nx1 + _each_row(_quadrature, plan, k_NxL, rows)
   error_NxL[:, [0, -1]] = np.inf
-  highest_before_NxL = np.maximum.accumulate(rest_NxL - error_NxL, axis=-1)
   spread_N = _spread(n_NxL)
-  fall_NxL = (highest_before_NxL - rest_NxL - error_NxL) / spread_N[:, None]
+  fall_NxL = fall(rest_NxL, error_NxL) / spread_N[:, None]
   return Finding(
     'kramers_kronig_passive/n+k',
     fall_NxL.max(-1),
@@ -104,6 +103,12 @@ def _passive(plan, rest_NxL, k_NxL, n_NxL, rows, slack_Nx1) -> Finding:
     fall_NxL > 0,
     LABELS['n'],
   )
+
+
+def fall(rest_NxL: np.ndarray, error_NxL: np.ndarray) -> np.ndarray:
+  """How far r, known to +- error, certainly is below an earlier value; < 0 where it is not."""
+  certain_NxL = np.maximum.accumulate(rest_NxL - error_NxL, axis=-1)
+  return certain_NxL - (rest_NxL + error_NxL)
 
 
 # ---- r within the bound -----------------------------------------------------
