@@ -13,9 +13,9 @@ Appl. Spectrosc. 39, 392)
   k <- k A_measured / A(n, k),    n <- c + T[k]
 
 with Kramers-Kronig as a function `dispersion` of k, here as the root of
-A_measured / (A(n, k) / k) - k. Anderson's mixing (1965, J. ACM 12, 547) of the last 5 steps takes 9
-rounds on diamond for an organic liquid and 14 for water to 1e-5, the plain iteration 17 and 31;
-gradients come from the implicit function theorem.
+A_measured / (A(n, k) / k) - k. Anderson's mixing (`anderson`) takes 9 rounds on diamond for an
+organic liquid and 14 for water to 1e-5, the plain iteration 17 and 31; gradients come from the
+implicit function theorem.
 
 How good the result is depends on the dispersion and not on the residual: water, with a transform
 cut off at the edges of the window, CONVERGES to a k that is wrong by half of its maximum. `correct`
@@ -33,15 +33,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from spectra_jax.physics import kramers_kronig, optics
+from spectra_jax.physics import anderson, kramers_kronig, optics
 
 # Indices of crystals near 1000 cm^-1, to two decimals.
 DIAMOND = 2.38  # Edwards & Ochoa 1981, J. Opt. Soc. Am. 71, 607
 ZINC_SELENIDE = 2.41  # Connolly, diBenedetto & Donadio 1979, Proc. SPIE 181, 141
 GERMANIUM = 4.00  # Icenogle, Platt & Wolfe 1976, Appl. Opt. 15, 2348
 
-_einsum = functools.partial(jnp.einsum, precision='highest')
-DEPTH = 5  # earlier steps that Anderson's mixing remembers
 FLOOR = 1e-8  # k below which A / k is taken as constant
 EDGE = 0.01  # of max k: more of it at an edge needs tails
 LEAST = 0.05  # n that early rounds are kept above: with n < 0 the sample would emit
@@ -209,10 +207,10 @@ def solve(
     return absorbance_BxL / _sensitivity(dispersion(k_BxL), k_BxL, options) - k_BxL
 
   def root(function, start_BxL):
-    return _mixed(function, start_BxL, iterations, tolerance)[0]
+    return anderson.root(function, start_BxL, iterations, tolerance)[0]
 
   def linear(function, y_BxL):
-    x_BxL, done_B = _mixed(lambda x: function(x) - y_BxL, -y_BxL, iterations, tolerance)
+    x_BxL, done_B = anderson.root(lambda x: function(x) - y_BxL, -y_BxL, iterations, tolerance)
     return jnp.where(done_B[..., None], x_BxL, jnp.nan)
 
   def tangent(function, y_BxL):
@@ -228,7 +226,7 @@ def _report(k_BxL, absorbance_BxL, dispersion, residual, options, tolerance):
   frozen = jax.lax.stop_gradient(k_BxL)
   found = absorbance(jax.lax.complex(jax.lax.stop_gradient(n_BxL), frozen), **options)
   off, largest = jnp.abs(found - absorbance_BxL).max(-1), jnp.abs(absorbance_BxL).max(-1)
-  converged_B = _small(jax.lax.stop_gradient(residual(frozen)), frozen, tolerance)
+  converged_B = anderson.small(jax.lax.stop_gradient(residual(frozen)), frozen, tolerance)
   converged_B &= (n_BxL > LEAST).all(-1)
   keep = lambda x: jnp.where(converged_B[..., None], x, jnp.nan)
   residual_B = jnp.where(largest > 0, off / jnp.where(largest > 0, largest, 1), off)
@@ -247,52 +245,6 @@ def _sensitivity(n_BxL, k_BxL, options):
   """A(n, k) / k, finite as k -> 0 in total reflection."""
   index = jax.lax.complex(jnp.maximum(n_BxL, LEAST), jnp.maximum(k_BxL, FLOOR))
   return absorbance(index, **options) / index.imag
-
-
-# ---- a root by Anderson's mixing --------------------------------------------
-
-
-def _mixed(residual, start_BxL, iterations, tolerance):
-  """(x, converged_B) with residual(x) = 0, by x <- x + f - (dX + dF) argmin_c |f - dF c|.
-
-  dX, dF are the last DEPTH differences of x and of f = residual(x), one c a spectrum. A spectrum
-  that has converged, or whose residual is no longer finite, stays where it is.
-  """
-
-  def advance(state):
-    i, x, f, dX, dF, live = state
-    stepped = x + f - _einsum('m...l,...m->...l', dX + dF, _fit(dF, f))
-    moved = residual(stepped)
-    finite = jnp.isfinite(moved).all(-1)
-    go = (live & finite)[..., None]
-    dX, dF = dX.at[i % DEPTH].set(stepped - x), dF.at[i % DEPTH].set(moved - f)
-    x, f = jnp.where(go, stepped, x), jnp.where(go, moved, f)
-    dX, dF = jnp.where(jnp.isfinite(dX), dX, 0), jnp.where(jnp.isfinite(dF), dF, 0)
-    return i + 1, x, f, dX, dF, live & finite & ~_small(f, x, tolerance)
-
-  f = residual(start_BxL)
-  history = jnp.zeros((DEPTH, *f.shape), f.dtype)
-  live = jnp.isfinite(f).all(-1) & ~_small(f, start_BxL, tolerance)
-  start = (0, start_BxL, f, history, history, live)
-  going = lambda state: (state[0] < iterations) & state[-1].any()
-  _, x, f, *_ = jax.lax.while_loop(going, advance, start)
-  return x, _small(f, x, tolerance)
-
-
-def _fit(dF_MxBxL, f_BxL):
-  """argmin_c |f - sum_m c_m dF_m| for each spectrum, by normal equations of unit columns."""
-  norm_MxB = jnp.sqrt((dF_MxBxL**2).sum(-1))
-  norm_MxB = jnp.where(norm_MxB > 0, norm_MxB, 1)
-  unit = dF_MxBxL / norm_MxB[..., None]
-  gram = _einsum('m...l,k...l->...mk', unit, unit)
-  ridge = 10 * jnp.finfo(gram.dtype).eps * jnp.eye(DEPTH, dtype=gram.dtype)
-  right = _einsum('m...l,...l->...m', unit, f_BxL)
-  c_BxM = jnp.linalg.solve(gram + ridge, right[..., None])[..., 0]
-  return c_BxM / jnp.moveaxis(norm_MxB, 0, -1)
-
-
-def _small(f_BxL, x_BxL, tolerance):
-  return jnp.abs(f_BxL).max(-1) <= tolerance * jnp.abs(x_BxL).max(-1)
 
 
 # ---- checks -----------------------------------------------------------------
