@@ -111,6 +111,16 @@ def test_backbones_are_of_one_size():
   assert result['linoss_over_conv_training'] > 0
 
 
+@pytest.mark.slow  # compiles the training step of seven models
+def test_laws_times_every_way_of_asking():
+  result = in_process('laws', '--size=tiny', '--rounds=1')
+  rows = {name: row for name, row in result.items() if isinstance(row, dict) and 'ms' in row}
+  for task, construction in (('optical_constants', 'non_negative'), ('paired', 'paired')):
+    assert {f'{task}-{mode}' for mode in ('none', 'soft', construction)} <= set(rows)
+    assert rows[f'{task}-none']['over_none'] == 1
+    assert rows[f'{task}-soft']['params'] == rows[f'{task}-none']['params']
+
+
 def test_unknown_benchmark_is_refused():
   with pytest.raises(ValueError, match="there is no benchmark 'speed': expected one of backbones"):
     bench.load('speed')

@@ -145,6 +145,14 @@ def test_the_units_of_the_head_are_undone_exactly(task):
   assert task.offset <= task.mean['n'].min()
 
 
+def test_predictions_are_absolute_and_stand_beside_the_truth(task):
+  found = task.predictions(truth(task), 'test')
+  assert set(found) == {'n', 'k', 'true_n', 'true_k'}
+  for quantity in 'nk':
+    assert found[quantity].dtype == np.float32
+    np.testing.assert_allclose(found[quantity], found[f'true_{quantity}'], rtol=1e-5, atol=1e-6)
+
+
 # --- laws --------------------------------------------------------------------------------------
 
 

@@ -160,6 +160,13 @@ def test_intensities_and_roots_are_judged_alike(task, truth):
     np.testing.assert_allclose(mine[name][0], theirs[name][0], rtol=1e-3)
 
 
+def test_predictions_are_intensities_that_may_be_negative(task, truth):
+  found = task.predictions({**truth, 'raman': -truth['raman']}, 'test')
+  np.testing.assert_allclose(found['ir'], found['true_ir'], rtol=1e-4)
+  np.testing.assert_allclose(found['raman'], -found['true_raman'], rtol=1e-4)
+  np.testing.assert_array_equal(found['centrosymmetric'], task.examples('test')['centrosymmetric'])
+
+
 # --- laws --------------------------------------------------------------------------------------
 
 
