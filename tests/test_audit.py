@@ -349,6 +349,24 @@ def test_the_narrowest_feature_is_no_narrower_than_the_lines(seed):
   assert dispersion.narrowest(NU, k_L) > HWHM * (1 - 1e-9)
 
 
+def test_the_mirrored_line_makes_no_feature_narrower():
+  nu_L = 5.0 + 2.0 * np.arange(500)
+  k_L = dielectrics.lorentz(nu_L, 1.0, 40.0, 2 * HWHM).imag
+  assert dispersion.narrowest(nu_L, k_L) > 0.99 * HWHM  # of a line 3 HWHM from its mirror image
+
+
+def test_lines_of_one_step_are_granted_what_the_sum_over_points_misses():
+  index_L = np.sqrt(1 + dielectrics.lorentz(NU, 1e-3, 1501.0, 8.0))
+  values = {'n': index_L.real[None], 'k': index_L.imag[None]}
+  edges = {'low_max': 1e-9, 'high_max': 1e-9, 'high_power': 3.0, 'edge_slope_max': 1e-6}
+  found = asked(Predictions(NU, values, hwhm_min=4.0), **edges)
+  for law in ('passive', 'bounded'):
+    assert not found[f'kramers_kronig_{law}/n+k'].violated_N.any()
+  wide = asked(Predictions(NU, values, hwhm_min=16.0), **edges)  # stated, wrongly
+  for law in ('passive', 'bounded'):
+    assert wide[f'kramers_kronig_{law}/n+k'].violated_N.all()
+
+
 def test_the_width_of_one_line_is_read_off():
   k_L = dielectrics.lorentz(NU, 0.1, 1500.0, 2 * HWHM).imag
   assert dispersion.narrowest(NU, k_L) == pytest.approx(HWHM, rel=0.01)
