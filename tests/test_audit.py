@@ -238,6 +238,7 @@ def test_bands_may_coincide_as_they_do_in_the_true_spectra():
   known = asked(Predictions(NU, shared, pair, centred))[name]
   degenerate = asked(Predictions(NU, shared, shared, centred))[name]
   assert (without.size_N > 0.06).all()
+  assert not without.where_NxL.any()
   assert (without.violated_N.any(), known.violated_N.all(), degenerate.violated_N.any()) == (
     0,
     1,
