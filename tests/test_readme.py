@@ -4,6 +4,8 @@ import json
 import pathlib
 import re
 
+import numpy as np
+
 from experiments import readme
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -29,3 +31,18 @@ def test_printed_run_is_a_committed_report():
   report = json.loads((readme.REPORTS / 'quick' / 'report.json').read_text())
   for kind in ('ir', 'raman'):
     assert f'{report["results"][kind]["nre"]:.3f}' in TEXT
+
+
+def test_the_example_runs_and_its_bound_covers_the_truth():
+  """A Lorentz band alone: its index is known on the whole axis."""
+  (code,) = re.findall(r'```python\n(.*?)```', TEXT, re.DOTALL)
+  names = {}
+  exec(code, names)
+  nu, k, n, error = (np.asarray(names[name], np.float64) for name in ('nu', 'k', 'n', 'error'))
+  lines = lambda x: 0.1 * 10**2 / (x**2 + 10**2)
+  hilbert = lambda x: -0.1 * 10 * x / (x**2 + 10**2)  # of one Lorentz line over the whole axis
+  mirror = hilbert(-nu - 1700)  # k as an odd function: the line at -1700
+  true = 1.45 + hilbert(nu - 1700) + mirror
+  np.testing.assert_allclose(k, lines(nu - 1700))
+  assert (np.abs(n - true)[1:-1] < error[1:-1]).all()
+  assert np.median(error[1:-1]) < 1e-3
