@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from experiments import dielectrics
 from spectra_jax.losses.baseline_smoothness import baseline_smoothness
 from spectra_jax.losses.beer_lambert import beer_lambert
 from spectra_jax.losses.force_constant import force_constant, product_rule
@@ -21,7 +22,6 @@ from spectra_jax.losses.passivity import passivity
 from spectra_jax.losses.selection_rules import selection_rules
 from spectra_jax.losses.sum_rules import molecule, sum_rules, upper_bound
 from spectra_jax.physics import kramers_kronig as transforms
-from tests import dielectrics
 
 AXIS = np.linspace(500.0, 2000.0, 128)  # cm^-1
 ROWS = np.array([[1.0], [2.0], [0.5]])

@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from experiments.dielectrics import lorentz
 from spectra_jax.physics import attenuated_reflection as atr
 from spectra_jax.physics import films, kramers_kronig, optics
-from tests.dielectrics import lorentz
 
 AXIS = np.linspace(500, 4000, 1024)
 ANGLE = np.pi / 4

@@ -15,13 +15,14 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from experiments import audit as program
+from experiments import dielectrics
 from spectra_jax import audit, trained
 from spectra_jax.audit import dispersion, findings, linewidth, predictions, runs, shifts
 from spectra_jax.audit.exclusion import bands
 from spectra_jax.audit.findings import NotTested
 from spectra_jax.audit.predictions import Predictions
 from spectra_jax.tasks import optical_constants, paired
-from tests import dielectrics, processes
+from tests import processes
 from tests.test_masked import make_task
 
 NU = np.linspace(500.0, 3000.0, 626)  # steps of 4 cm^-1

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from absl import flags
 
+from experiments import dielectrics
 from experiments.benches import optical_constants
-from tests import dielectrics
 from tests.test_bench import in_process
 
 FOLDER = pathlib.Path(flags.FLAGS['folder'].default)

@@ -5,10 +5,11 @@ import dataclasses
 import numpy as np
 import pytest
 
+from experiments import dielectrics
 from spectra_jax.datasets import computed, computed_optical
 from spectra_jax.physics import intensities
 from spectra_jax.spectra import uniform_axis
-from tests import dielectrics, synthetic
+from tests import synthetic
 
 AXIS = uniform_axis(400.0, 4000.0, 600)
 MOLECULE, GAMMA, EPS_INF = 7, 20.0, 1.9

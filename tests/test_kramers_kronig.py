@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import quad
 
+from experiments import dielectrics
 from spectra_jax.physics import kramers_kronig as kk
 from spectra_jax.physics import kramers_kronig_anchors as outside
 from spectra_jax.physics import kramers_kronig_quadrature as quadrature
-from tests import dielectrics
 
 AXIS = np.linspace(500.0, 4000.0, 2048)
 STEP = 3500.0 / 2047

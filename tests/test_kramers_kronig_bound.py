@@ -10,10 +10,10 @@ import scipy.optimize
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from experiments import dielectrics, random_media
 from spectra_jax.physics import kramers_kronig as kk
 from spectra_jax.physics import kramers_kronig_bound as kb
 from spectra_jax.physics.kramers_kronig_truncation import truncation
-from tests import dielectrics, random_media
 
 NU = np.linspace(1000, 3000, 512)
 STEP = NU[1] - NU[0]

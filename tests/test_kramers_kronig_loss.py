@@ -6,9 +6,9 @@ import jax
 import numpy as np
 import pytest
 
+from experiments import dielectrics
 from spectra_jax.losses import kramers_kronig as losses
 from spectra_jax.physics import kramers_kronig as transforms
-from tests import dielectrics
 
 AXIS = np.linspace(500.0, 4000.0, 1024)
 PLAN = transforms.plan(AXIS, tails='power_law')

@@ -9,9 +9,8 @@ import scipy.signal
 from absl import flags
 from absl.testing import flagsaver
 
-from experiments import bench
+from experiments import bench, dielectrics
 from experiments import kramers_kronig_methods as methods
-from tests import dielectrics
 
 FIRST, POINTS = 60, 300
 NU = (FIRST + np.arange(POINTS)) * 10.0

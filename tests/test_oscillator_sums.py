@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
+from experiments import dielectrics
 from spectra_jax.physics import oscillator_sums
-from tests import dielectrics
 
 F, NU0, GAMMA = np.array([0.02, 0.01, 0.03]), np.array([450.0, 1700.0, 3400.0]), np.full(3, 20.0)
 LOW, HIGH = 500.0, 4000.0

@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from experiments import dielectrics
 from spectra_jax.heads.oscillators import Head
 from spectra_jax.physics import kramers_kronig, oscillators
 from spectra_jax.physics.oscillators import Oscillators
-from tests import dielectrics
 from tests.parameters import draw
 
 NU = np.linspace(400, 4000, 1501)  # not representable in float32

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import quad
 
+from experiments import dielectrics
 from spectra_jax.physics import oscillator_sums, sum_rules
-from tests import dielectrics
 
 F, NU0, GAMMA = np.array([0.02, 0.01, 0.03]), np.array([700.0, 1700.0, 3400.0]), 20.0
 PLASMA = (F * NU0**2).sum()

@@ -9,7 +9,7 @@ at all points but the two ends, relative to max |chi|:
   ms_..              of --spectra in float32. The quadratures are timed as one matrix product, the
                      fastest way to apply them; gradients are those of the mean square.
   growth             fastest ms at each L for 4 spectra; its exponent over the upper half of L.
-  bound_violations   points of --media random media (`tests.random_media`) outside the interval of
+  bound_violations   points of --media media (`experiments.random_media`) outside the interval of
                      `kramers_kronig_bound`, float32, without and with tails.
   bound_median_slack median of bound / error over their points, without tails.
 
@@ -24,11 +24,10 @@ import numpy as np
 from absl import flags
 
 from experiments import kramers_kronig_methods as methods
-from experiments import timing
+from experiments import random_media, timing
 from spectra_jax import figures
 from spectra_jax.physics import kramers_kronig as kk
 from spectra_jax.physics import kramers_kronig_bound as kb
-from tests import random_media
 
 _SPECTRA = flags.DEFINE_list('spectra', ['256', '2048'], 'spectra and points of what is timed')
 _MEDIA = flags.DEFINE_integer('media', 1000, 'random media under the bound', lower_bound=1)

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tests import dielectrics
+from experiments import dielectrics
 
 _FINE = 5  # samples per HWHM, between which no line rises by more than `_BETWEEN`
 _BETWEEN = 1 + 1 / (2 * _FINE) ** 2
