@@ -36,6 +36,7 @@ KINDS = ('ir', 'raman')
 PARTS = ('centrosymmetric',)
 LAWS = ('overlap', 'negative')
 BASELINES = ('mean', 'linear', 'gaussian')
+SHRINKAGES = tuple(10.0 ** np.arange(-5.0, 1.1, 0.5))  # of the Gaussian, those tried
 SHRINKAGE_MASKS = 2  # of the held-out masks, on which the Gaussian's shrinkage is chosen
 FAINT = 1e-6  # of the squared scale: keeps the slope of a root finite where nothing is
 Outputs = Mapping[str, jax.Array]
@@ -307,14 +308,12 @@ class Task:
 
   @functools.cached_property
   def _fitted(self) -> inpainting.ConditionalGaussian:
-    """On the training side; its shrinkage is the best on the validation side's first masks."""
+    """On the training side; its shrinkage is the best on the validation side, under two masks."""
     fitted = inpainting.fit_gaussian(self._roots_of('train'), 0.0)
-    (_, visible), truth = self._seen('validation'), self._roots_of('validation')
-    mask, error = self.examples('validation')['mask'], 0.0
-    for m in range(min(SHRINKAGE_MASKS, self.options.eval_masks)):
-      rows = np.flatnonzero(mask == m)
-      error += fitted.errors(truth[rows], visible[rows[0]], inpainting.SHRINKAGES)
-    return dataclasses.replace(fitted, shrinkage=inpainting.SHRINKAGES[int(error.argmin())])
+    truth, masks = self._roots_of('validation'), self._held_out_masks(np.arange(SHRINKAGE_MASKS))
+    visible = np.concatenate([np.asarray(masks[kind]) for kind in KINDS], 1)
+    error = sum(fitted.errors(truth, seen, SHRINKAGES) for seen in visible)
+    return dataclasses.replace(fitted, shrinkage=SHRINKAGES[int(error.argmin())])
 
   def _roots_of(self, side: str) -> np.ndarray:
     examples = self.examples(side)
