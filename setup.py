@@ -5,6 +5,7 @@ import pathlib
 from setuptools import find_packages, setup
 
 COMPUTE = ['tblite>=0.4', 'rdkit>=2024.3']
+GPU = ['jax[cuda12]>=0.10', 'nvidia-ml-py>=12']  # the latter tells what energy a run took
 TEST = ['pytest>=8', 'pytest-xdist>=3.6', 'hypothesis>=6.100', 'ruff>=0.12', *COMPUTE]
 
 setup(
@@ -31,5 +32,5 @@ setup(
     'tensorflow-datasets>=4.9.8',
     'tqdm>=4.66',
   ],
-  extras_require={'test': TEST, 'compute': COMPUTE, 'gpu': ['jax[cuda12]>=0.10']},
+  extras_require={'test': TEST, 'compute': COMPUTE, 'gpu': GPU},
 )

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from spectra_jax import metrics
+from spectra_jax.scores import Ratios
 
 Scores = Mapping[str, tuple[np.ndarray, np.ndarray]]
 
@@ -40,6 +41,23 @@ def report(
   return documents | {
     'laws': {law: {name: _mean(*scores[law]) for name, scores in methods.items()} for law in laws}
   }
+
+
+def ratios(
+  methods: Mapping[str, Scores],
+  quantities: tuple[str, ...],
+  parts: tuple[str, ...],
+  laws: tuple[str, ...],
+) -> Ratios:
+  """Place in `report` -> (numerator [N], denominator [N]) of it, a spectrum."""
+  found = {}
+  for name, scores in methods.items():
+    for quantity in quantities:
+      pair = lambda score, own=scores: (own[score][0], methods['mean'][score][0])
+      found[f'{quantity}.{"nre" if name == "model" else name}'] = pair(quantity)
+      found |= {f'{quantity}.parts.{part}.{name}': pair(f'{quantity}/{part}') for part in parts}
+    found |= {f'laws.{law}.{name}': scores[law] for law in laws}
+  return found
 
 
 def _quantity(methods: Mapping[str, Scores], quantity: str) -> dict:

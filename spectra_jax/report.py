@@ -42,20 +42,24 @@ def _git(*words: str) -> str | None:
 def document(
   config: ConfigDict,
   identity: str,
+  data_hash: str,
   split: Mapping[str, Any],
   parameters: int,
   results: Mapping[str, Any],
   timing: Mapping[str, float],
+  cost: Mapping[str, Any],
 ) -> dict[str, Any]:
-  """The content of report.json."""
+  """The content of report.json; `identity` is the hash of config and data."""
   return {
     'task': config.task.name,
     'results': dict(results),
     **timing,
+    **cost,
     'split': dict(split),
     'seed': config.seed,
     'parameters': parameters,
     'identity': identity,
+    'data_hash': data_hash,
     **provenance(),
     'config': json.loads(config.to_json()),
   }

@@ -20,8 +20,10 @@ from ml_collections import ConfigDict
 
 from spectra_jax import batches, dropout, losses, optimizer, parallel
 from spectra_jax import report as reports
+from spectra_jax import scores as group_scores
 from spectra_jax import splits as splitting
 from spectra_jax.checkpoint import Checkpoints
+from spectra_jax.cost import Meter
 from spectra_jax.log import Log
 from spectra_jax.model import check_options, component, options
 from spectra_jax.spectra import uniform_axis
@@ -203,6 +205,7 @@ def train(run: Run) -> dict[str, Any]:
   if restored is not None:
     state, _, validation = restored
   first = int(state.step)
+  meter = Meter(workdir, first, started)
   log = Log(workdir, config.log, steps, size, first)
   step_fn = parallel.make_step(
     make_loss(run),
@@ -248,19 +251,27 @@ def train(run: Run) -> dict[str, Any]:
         settle()
         validation = validate(state)
         log.validation(done, validation)
+        meter.mark(done)
       if checkpoints.should_save(done) or last or preempted:
         settle()  # never save a state whose loss was not looked at
         checkpoints.save(done, state, validation, force=last or preempted)
+        meter.mark(done)
       if preempted and not last:
         raise Preempted(f'SIGTERM at step {done}: saved; the same command goes on from there')
     log.say('evaluating the model and the baselines on the test side')
-    return finish(run, predict, state, log, started, first)
+    return finish(run, predict, state, log, started, first, meter)
 
 
 def finish(
-  run: Run, predict: Callable, state: parallel.State, log: Log, started: float, first: int
+  run: Run,
+  predict: Callable,
+  state: parallel.State,
+  log: Log,
+  started: float,
+  first: int,
+  meter: Meter,
 ) -> dict[str, Any]:
-  """Test scores of model and baselines, figures, report.json.
+  """Test scores of model and baselines, figures, scores.npz, report.json.
 
   `wall_s` is the time of this process, which went on from step `first`.
   """
@@ -269,15 +280,19 @@ def finish(
   outputs = predict(averaged(state), examples)
   baselines = task.baselines('test')
   scores = {name: task.score(filled, 'test') for name, filled in baselines.items()}
-  results = task.report(task.score(outputs, 'test'), scores, examples['kind'])
+  of_model = task.score(outputs, 'test')
+  results = task.report(of_model, scores, examples['kind'])
+  ratios = task.ratios(of_model, scores, examples['kind'])
   speed = log.spectra_per_second
   if run.config.log.figures:
     for name, figure in task.figures(outputs, 'test', baselines).items():
       log.figure(name, figure)
     log.figure('learning_curve', task.learning_curve(log.records(), results))
+  meter.mark(run.config.train.steps)
   document = reports.document(
     run.config,
     identity(run.config, run.data_hash),
+    run.data_hash,
     split={
       'regime': task.split.regime,
       'hash': task.split.hash,
@@ -290,7 +305,9 @@ def finish(
       'spectra_per_s': speed,
       'resumed_from': first,
     },
+    cost=meter.totals(),
   )
   if jax.process_index() == 0:
+    group_scores.write(run.workdir, group_scores.by_group(ratios, task.groups('test')))
     write_json_atomic(run.workdir / 'report.json', document)
   return document

@@ -253,6 +253,8 @@ def test_tasks_have_what_the_loop_calls(name):
     'baselines',
     'figures',
     'effective',
+    'ratios',
+    'groups',
   }
   assert wanted <= set(dir(module.Task))
 

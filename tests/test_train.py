@@ -10,7 +10,7 @@ import pytest
 from ml_collections import ConfigDict
 
 from configs import pretrain
-from spectra_jax import train
+from spectra_jax import scores, train
 from spectra_jax.workdir import claim
 
 
@@ -51,12 +51,13 @@ class Recording:
     return [(name, self[name]) for name in self._config]
 
 
-def leaves(config, path=''):
+def leaves(config, path='', values=False):
+  """Dotted names of a config's leaves, or pairs of name and value."""
   for name, value in config.items():
     if isinstance(value, ConfigDict):
-      yield from leaves(value, f'{path}{name}.')
+      yield from leaves(value, f'{path}{name}.', values)
     else:
-      yield f'{path}{name}'
+      yield (f'{path}{name}', value) if values else f'{path}{name}'
 
 
 def execute(config, workdir):
@@ -109,11 +110,38 @@ def test_the_run_leaves_its_record(finished):
   assert validated == [0, 7, 14, 20]  # every 7, and the last, which 7 does not divide
 
 
+def test_scores_of_groups_sum_to_the_report(finished):
+  """Every ratio of the report comes back from its groups, which are whole formulas."""
+  _, _, workdir, run, document = finished
+  sums = scores.read(workdir)
+  formulas = run.task.spectra['ir'].meta['group'][run.task.split.test]
+  assert sums.pop('groups').tolist() == sorted(set(formulas))
+  reported = dict(leaves(ConfigDict(document['results']), values=True))
+  reported = {name: x for name, x in reported.items() if 'interval' not in name}
+  assert {f'{kind}.{name}' for kind in ('ir', 'raman') for name in ('nre', 'gaussian')} <= set(sums)
+  for name, value in reported.items():
+    numerator_G, denominator_G = sums[name]
+    np.testing.assert_allclose(numerator_G.sum() / denominator_G.sum(), value, rtol=1e-6)
+
+
+def test_the_report_tells_what_the_run_cost(finished):
+  _, _, workdir, run, document = finished
+  assert document['data_hash'] == run.data_hash
+  assert document['attempts'] == 1
+  assert 0 < document['wall_s_total'] <= document['wall_s'] + 0.1
+  assert 10**8 < document['peak_host_bytes'] < 10**12
+  assert document['energy_j'] is document['peak_device_bytes'] is None  # no CPU tells
+  (attempt,) = json.loads((workdir / 'attempts.json').read_text())
+  assert (attempt['first_step'], attempt['step']) == (0, document['config']['train']['steps'])
+
+
 def test_a_finished_run_is_not_trained_again(finished):
   config, _, workdir, _, document = finished
   before = (workdir / 'metrics.jsonl').read_bytes()
   _, again = execute(config, workdir)
   assert again['results'] == document['results']
+  assert again['attempts'] == 2
+  assert again['wall_s_total'] > document['wall_s_total']
   assert (workdir / 'metrics.jsonl').read_bytes() == before
 
 

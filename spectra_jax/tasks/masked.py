@@ -21,6 +21,7 @@ from ml_collections import ConfigDict
 from spectra_jax import figures, metrics, model
 from spectra_jax.chemometrics import inpainting
 from spectra_jax.losses.masked_mse import masked_mse
+from spectra_jax.scores import Ratios
 from spectra_jax.spectra import Spectra
 from spectra_jax.splits import Split
 
@@ -192,6 +193,23 @@ class Task:
       kind: self._kind_report({name: _rows(s, kind_N == k) for name, s in methods.items()})
       for k, kind in enumerate(self.kinds)
     }
+
+  def ratios(self, scores: Scores, baselines: Mapping[str, Scores], kind_N: np.ndarray) -> Ratios:
+    """Place in the report -> (numerator [N], denominator [N]) of it, 0 / 0 for other kinds."""
+    found = {}
+    for k, kind in enumerate(self.kinds):
+      mine = lambda totals, k=k: np.where(kind_N == k, totals[0], 0.0)
+      for name, own in {'model': scores, **baselines}.items():
+        pair = lambda score, own=own, mine=mine: (mine(own[score]), mine(baselines['mean'][score]))
+        found[f'{kind}.{"nre" if name == "model" else name}'] = pair('error')
+        for region in REGIONS:
+          found[f'{kind}.regions.{region}.{name}'] = pair(f'error/{region}')
+    return found
+
+  def groups(self, side: str) -> np.ndarray:
+    """[N] group of each example of a side."""
+    meta = self.spectra[self.kinds[0]].meta
+    return np.tile(meta['group'][getattr(self.split, side)], len(self.kinds))
 
   def figures(
     self, outputs: np.ndarray, side: str, baselines: Mapping[str, np.ndarray]

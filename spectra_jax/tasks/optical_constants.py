@@ -28,6 +28,7 @@ from spectra_jax.chemometrics import inpainting
 from spectra_jax.losses.kramers_kronig import kramers_kronig
 from spectra_jax.losses.non_negativity import non_negativity
 from spectra_jax.physics import kramers_kronig as kk
+from spectra_jax.scores import Ratios
 from spectra_jax.spectra import Spectra
 from spectra_jax.splits import Split
 from spectra_jax.tasks import masked
@@ -170,6 +171,19 @@ class Task:
     truth = self.score(self.relative({name: targets[name] for name in QUANTITIES}), 'test')
     methods = {'model': scores, **baselines, 'truth': truth}
     return law_report.report(methods, QUANTITIES, PARTS, LAWS)
+
+  def ratios(
+    self,
+    scores: law_report.Scores,
+    baselines: Mapping[str, law_report.Scores],
+    kind_N: np.ndarray,
+  ) -> Ratios:
+    """Place in the report -> (numerator [N], denominator [N]) of it."""
+    return law_report.ratios({'model': scores, **baselines}, QUANTITIES, PARTS, LAWS)
+
+  def groups(self, side: str) -> np.ndarray:
+    """[N] group of each example of a side."""
+    return self.spectra['n'].meta['group'][getattr(self.split, side)]
 
   def figures(
     self, outputs: Outputs, side: str, baselines: Mapping[str, Outputs]

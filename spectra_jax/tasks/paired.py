@@ -28,6 +28,7 @@ from spectra_jax import figures, law_report, model
 from spectra_jax.chemometrics import inpainting
 from spectra_jax.losses.non_negativity import non_negativity
 from spectra_jax.losses.selection_rules import selection_rules
+from spectra_jax.scores import Ratios
 from spectra_jax.spectra import Spectra
 from spectra_jax.splits import Split
 from spectra_jax.tasks import masked
@@ -191,6 +192,19 @@ class Task:
     methods = {'model': scores, **baselines, 'truth': truth}
     found = law_report.report(methods, KINDS, PARTS, LAWS)
     return found | {'centrosymmetric': int(np.asarray(targets['centrosymmetric']).sum())}
+
+  def ratios(
+    self,
+    scores: law_report.Scores,
+    baselines: Mapping[str, law_report.Scores],
+    kind_N: np.ndarray,
+  ) -> Ratios:
+    """Place in the report -> (numerator [N], denominator [N]) of it."""
+    return law_report.ratios({'model': scores, **baselines}, KINDS, PARTS, LAWS)
+
+  def groups(self, side: str) -> np.ndarray:
+    """[N] group of each example of a side."""
+    return self.spectra['ir'].meta['group'][getattr(self.split, side)]
 
   def figures(
     self, outputs: Outputs, side: str, baselines: Mapping[str, Outputs]
