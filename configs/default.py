@@ -206,6 +206,7 @@ def get_config() -> ConfigDict:
   c.parallel = ConfigDict()
   c.parallel.map = 'shard_map'  # or pmap (one process only)
   c.parallel.devices = 0  # 0 = all
+  c.parallel.fsdp = 1  # devices over which one state is split, a divisor of devices; 1 = whole
 
   c.checkpoint = ConfigDict()
   c.checkpoint.every = 500  # steps

@@ -26,6 +26,12 @@ from spectra_jax.workdir import claim
 CONFIG = config_flags.DEFINE_config_file('config', None, 'Python file of the experiment.')
 WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of the run.')
 COORDINATOR = flags.DEFINE_string('coordinator', None, "Process 0's host:port.")
+DISTRIBUTED = flags.DEFINE_bool(
+  'distributed',
+  None,
+  'One of several processes, which jax finds by itself (srun, TPU pod, mpirun) or is refused; '
+  'with no, one process even there; left out, as detected.',
+)
 PROCESSES = flags.DEFINE_integer('num_processes', None, 'How many processes the job has.')
 PROCESS = flags.DEFINE_integer('process_id', None, 'Which one this is.')
 
@@ -41,7 +47,7 @@ def main(argv: list[str]) -> None:
       parallel.use_cpu_cores(
         math.gcd(batch.batch_size // max(batch.accumulate, 1), batch.eval_batch_size)
       )
-      parallel.initialize(COORDINATOR.value, PROCESSES.value, PROCESS.value)
+      parallel.initialize(COORDINATOR.value, PROCESSES.value, PROCESS.value, DISTRIBUTED.value)
       run = train.prepare(CONFIG.value, WORKDIR.value)
       held.enter_context(claim(run.workdir, run.config, run.data_hash))
     except (ValueError, OSError) as error:

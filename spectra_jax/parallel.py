@@ -1,9 +1,12 @@
 """One training step on 1 to N devices: processes, mesh, batches, and the mapped loss and gradient.
 
-Only loss and gradient are mapped, over one named axis 'data'. Clipping, optimizer and moving
-average run outside the map under jit, so sharding the state later needs no second code path.
+Only loss and gradient are mapped, over the axes 'data' and 'fsdp' of the mesh, which split the
+batch jointly. Clipping, optimizer and moving average run outside the map under jit on a state that
+is split over 'fsdp', so sharding the state is a placement and no second code path: with fsdp = 1
+the same program has it whole on every device.
 """
 
+import functools
 import os
 import socket
 from collections.abc import Callable
@@ -19,7 +22,8 @@ from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-AXIS = 'data'
+DATA, FSDP = 'data', 'fsdp'
+BATCH_AXES = (DATA, FSDP)  # examples are split over both
 MAPS = ('shard_map', 'pmap')
 HEARTBEAT_SECONDS = 10  # a killed worker is noticed after about this long; the default is 100
 
@@ -44,6 +48,7 @@ def initialize(
   coordinator: str | None = None,
   num_processes: int | None = None,
   process_id: int | None = None,
+  distributed: bool | None = None,
 ) -> None:
   """Joins the distributed runtime, also for one process; call it before anything computes.
 
@@ -51,13 +56,20 @@ def initialize(
   longer kills the process. Without arguments a Slurm step or TPU pod of several processes is
   detected, anything else is one process with a coordinator of its own. A second call does nothing.
 
+  When a process dies, the others are aborted within about `HEARTBEAT_SECONDS`: none goes on alone.
+  What started them starts all of them again, and they go on from the newest sound checkpoint.
+
   Args:
     coordinator: 'host:port' of process 0; with it, both other arguments are needed.
     num_processes: how many processes there are.
     process_id: which one this is, from 0.
+    distributed: True = jax must find the other processes (Slurm, TPU, MPI, Kubernetes) or this one
+      is refused, so that a job never trains as many copies; False = one process, wherever it is;
+      None = as detected.
 
   Raises:
-    ValueError: some of the three arguments are given and others are not.
+    ValueError: some of the three addresses are given and others are not, or `distributed` does not
+      fit them or the machine.
   """
   given = [value is not None for value in (coordinator, num_processes, process_id)]
   if any(given) and not all(given):
@@ -65,20 +77,35 @@ def initialize(
       f'coordinator={coordinator}, num_processes={num_processes}, process_id={process_id} is half '
       'an address; give all three, or none on one machine and under Slurm'
     )
+  if all(given) and distributed is False:
+    raise ValueError(
+      f'distributed is False with coordinator={coordinator}; expected no address for one process; '
+      'leave one of them out'
+    )
   if jax.distributed.is_initialized():
     return
   if all(given):
     jax.distributed.initialize(
       coordinator, num_processes, process_id, heartbeat_timeout_seconds=HEARTBEAT_SECONDS
     )
-  elif _in_cluster():
-    jax.distributed.initialize(heartbeat_timeout_seconds=HEARTBEAT_SECONDS)
+  elif distributed or (distributed is None and _in_cluster()):
+    _join_cluster()
   else:
     # Within one process the runtime would send collectives through TCP, 17 times slower a step.
     jax.config.update('jax_cpu_collectives_implementation', None)
     # Loopback only: nobody else has any business with the coordinator of a single process.
     address = f'127.0.0.1:{_free_port()}'
     jax.distributed.initialize(address, 1, 0, coordinator_bind_address=address)
+
+
+def _join_cluster() -> None:
+  try:
+    jax.distributed.initialize(heartbeat_timeout_seconds=HEARTBEAT_SECONDS)
+  except (ValueError, TypeError, KeyError) as error:
+    raise ValueError(
+      f'distributed is True but jax finds no other processes here ({error}); expected a step of '
+      'srun, a TPU pod or mpirun; start it there, or give coordinator, num_processes, process_id'
+    ) from None
 
 
 def _in_cluster() -> bool:
@@ -140,11 +167,18 @@ def use_cpu_cores(batch_size: int) -> None:
 # ---- mesh and placement -----------------------------------------------------
 
 
-def make_mesh(devices: int = 0) -> Mesh:
-  """One-axis mesh 'data' over the first `devices` devices (0 = all).
+def make_mesh(devices: int = 0, fsdp: int = 1) -> Mesh:
+  """Mesh of the axes 'data' and 'fsdp' over the first `devices` devices (0 = all).
+
+  Neighbouring devices share a state, which is where its pieces travel in every step.
+
+  Args:
+    devices: how many take part.
+    fsdp: over how many of them one state is split; 1 = every device has it whole.
 
   Raises:
-    ValueError: fewer devices exist, or the count leaves a process without any.
+    ValueError: fewer devices exist, the count leaves a process without any, or fsdp does not
+      divide it.
   """
   there = jax.device_count()
   if not 0 <= devices <= there:
@@ -158,9 +192,13 @@ def make_mesh(devices: int = 0) -> Mesh:
       'since every process must take part; start fewer processes instead'
     )
   count = devices or there
-  return jax.make_mesh(
-    (count,), (AXIS,), axis_types=(AxisType.Auto,), devices=jax.devices()[:count]
-  )
+  if fsdp < 1 or count % fsdp:
+    raise ValueError(
+      f'parallel.fsdp is {fsdp}; expected a divisor of {count}, the devices of this run; set it to '
+      '1 to have the whole state on every device'
+    )
+  shape, types = (count // fsdp, fsdp), (AxisType.Auto,) * 2
+  return jax.make_mesh(shape, BATCH_AXES, axis_types=types, devices=jax.devices()[:count])
 
 
 def check_batch(batch_size: int, accumulate: int, mesh: Mesh) -> None:
@@ -175,9 +213,25 @@ def check_batch(batch_size: int, accumulate: int, mesh: Mesh) -> None:
     )
 
 
-def replicate(tree: Tree, mesh: Mesh) -> Tree:
-  """Copies of every leaf on all devices; do it before step 1 or the second call recompiles."""
-  return jax.tree.map(lambda x: _place(np.asarray(x), mesh, P()), tree)
+def shard_state(tree: Tree, mesh: Mesh) -> Tree:
+  """Every leaf on the mesh as `state_spec` says; before step 1, or the second call recompiles."""
+  return jax.tree.map(lambda x: _place(np.asarray(x), mesh, state_spec(x, mesh)), tree)
+
+
+def state_spec(x: jax.Array | np.ndarray, mesh: Mesh) -> P:
+  """How a leaf of the state lies on the mesh.
+
+  Its largest dimension that 'fsdp' divides is split, the first of equals; a leaf without one is
+  whole on every device. Parameters, moments and average of one shape lie alike.
+  """
+  dimension = _split_dimension(x, mesh)
+  return P() if dimension is None else P(*(None,) * dimension, FSDP)
+
+
+def _split_dimension(x: jax.Array | np.ndarray, mesh: Mesh) -> int | None:
+  parts = mesh.shape[FSDP]
+  fits = [d for d, size in enumerate(np.shape(x)) if parts > 1 and size and size % parts == 0]
+  return max(fits, key=lambda d: np.shape(x)[d], default=None)
 
 
 def shard_batch(batch: Tree, mesh: Mesh) -> Tree:
@@ -186,7 +240,7 @@ def shard_batch(batch: Tree, mesh: Mesh) -> Tree:
   Every process passes the whole global batch (it is a function of seed and step) and keeps the
   rows of its own devices, so any number of processes and devices sees the same global batch.
   """
-  return jax.tree.map(lambda x: _place(np.asarray(x), mesh, P(AXIS)), batch)
+  return jax.tree.map(lambda x: _place(np.asarray(x), mesh, P(BATCH_AXES)), batch)
 
 
 def _place(x: np.ndarray, mesh: Mesh, spec: P) -> jax.Array:
@@ -212,6 +266,9 @@ def loss_and_grad(
 ) -> Callable[[Tree, Tree, jax.Array], tuple[Tree, dict[str, jax.Array]]]:
   """Maps a loss over the devices: f(params, batch, step) -> (grads, metrics), means over B.
 
+  Parameters that are split over 'fsdp' are gathered once a step, inside the map, and each device
+  keeps its piece of the reduced gradient.
+
   Args:
     loss_fn: (params, batch, step) -> (loss [], metrics {name: []}), means over the local examples.
     mesh: of `make_mesh`.
@@ -222,30 +279,70 @@ def loss_and_grad(
     f, whose `batch` has leaves [B, ...] and whose metrics include 'loss'.
 
   Raises:
-    ValueError: unknown `map_name`, or pmap with several processes.
+    ValueError: unknown `map_name`, or pmap with several processes or fsdp.
   """
-  check_map(map_name)
-  local = _mean_over_devices(_accumulated(loss_fn, accumulate))
+  check_map(map_name, mesh.shape[FSDP])
+  local = _accumulated(loss_fn, accumulate)
   if map_name == 'shard_map':
-    # With check_vma=True the gradient of replicated parameters arrives summed over the devices
-    # and pmean leaves it N times too large.
-    return jax.shard_map(
-      local, mesh=mesh, in_specs=(P(), P(AXIS), P()), out_specs=(P(), P()), check_vma=False
-    )
+    return functools.partial(_shard_mapped, local, mesh)
   mapped = jax.pmap(
-    local, AXIS, in_axes=(None, 0, None), out_axes=None, devices=list(mesh.devices.flat)
+    lambda *args: lax.pmean(local(*args), DATA),
+    DATA,
+    in_axes=(None, 0, None),
+    out_axes=None,
+    devices=list(mesh.devices.flat),
   )
   return lambda params, batch, step: mapped(params, _split(batch, mesh.size), step)
 
 
-def check_map(map_name: str) -> None:
-  """Raises ValueError when `map_name` is unknown or does not fit the number of processes."""
+def _shard_mapped(local: Callable, mesh: Mesh, params: Tree, batch: Tree, step: jax.Array):
+  leaves, structure = jax.tree.flatten(params)
+  dimensions = [_split_dimension(x, mesh) for x in leaves]
+  specs = structure.unflatten([state_spec(x, mesh) for x in leaves])
+
+  def reduced(pieces, batch, step):
+    whole = map(_gather, jax.tree.leaves(pieces), dimensions)
+    grads, metrics = local(structure.unflatten(whole), batch, step)
+    mean = map(_mean, jax.tree.leaves(grads), dimensions)
+    return structure.unflatten(mean), lax.pmean(metrics, BATCH_AXES)
+
+  # With check_vma=True the gradient of replicated parameters arrives summed over the devices
+  # and pmean leaves it N times too large.
+  mapped = jax.shard_map(
+    reduced,
+    mesh=mesh,
+    in_specs=(specs, P(BATCH_AXES), P()),
+    out_specs=(specs, P()),
+    check_vma=False,
+  )
+  return mapped(params, batch, step)
+
+
+def _gather(piece: jax.Array, dimension: int | None) -> jax.Array:
+  return piece if dimension is None else lax.all_gather(piece, FSDP, axis=dimension, tiled=True)
+
+
+def _mean(gradient: jax.Array, dimension: int | None) -> jax.Array:
+  """Mean over all devices: whole, or this device's piece of it."""
+  if dimension is None:
+    return lax.pmean(gradient, BATCH_AXES)
+  piece = lax.psum_scatter(gradient, FSDP, scatter_dimension=dimension, tiled=True)
+  return lax.pmean(piece / lax.axis_size(FSDP), DATA)
+
+
+def check_map(map_name: str, fsdp: int = 1) -> None:
+  """Raises ValueError when `map_name` is unknown or does not fit the processes or fsdp."""
   if map_name not in MAPS:
     raise ValueError(f'parallel.map is {map_name!r}; expected one of {MAPS}; set it to one of them')
   if map_name == 'pmap' and jax.process_count() > 1:
     raise ValueError(
       f"parallel.map is 'pmap' with {jax.process_count()} processes; expected one process, since "
       "pmap returns host-local arrays that cannot be saved; use 'shard_map'"
+    )
+  if map_name == 'pmap' and fsdp > 1:
+    raise ValueError(
+      f"parallel.map is 'pmap' with parallel.fsdp = {fsdp}; expected fsdp = 1, since pmap has the "
+      "whole state on every device; use 'shard_map'"
     )
 
 
@@ -271,16 +368,13 @@ def _accumulated(loss_fn: LossFn, accumulate: int) -> Callable:
   return gradient if accumulate == 1 else scanned
 
 
-def _mean_over_devices(local: Callable) -> Callable:
-  return lambda *args: lax.pmean(local(*args), AXIS)
-
-
 def per_example(fn: Callable[[Tree, Tree], Tree], mesh: Mesh) -> Callable[[Tree, Tree], Tree]:
   """Maps an evaluation over the devices: f(params, batch) -> outputs, all leaves [B, ...].
 
   `fn` sees the rows of one device; its outputs keep the sharding of the batch (see `to_host`).
   """
-  mapped = jax.shard_map(fn, mesh=mesh, in_specs=(P(), P(AXIS)), out_specs=P(AXIS), check_vma=False)
+  rows = P(BATCH_AXES)
+  mapped = jax.shard_map(fn, mesh=mesh, in_specs=(P(), rows), out_specs=rows, check_vma=False)
   return jax.jit(mapped)
 
 
@@ -290,10 +384,10 @@ def per_example(fn: Callable[[Tree, Tree], Tree], mesh: Mesh) -> Callable[[Tree,
 def init_state(
   params: Tree, optimizer: optax.GradientTransformation, ema_decay: float, mesh: Mesh
 ) -> State:
-  """State before the first update, replicated on the mesh; the average starts at `params`."""
+  """State before the first update on the mesh (`state_spec`); the average starts at `params`."""
   ema = params if ema_decay else None
   state = State(params, ema, optimizer.init(params), jnp.zeros((), jnp.int32))
-  return replicate(state, mesh)
+  return shard_state(state, mesh)
 
 
 def make_step(
@@ -321,7 +415,10 @@ def make_step(
     return state, {**metrics, 'grad_norm': norm, 'finite': finite}
 
   def step(state, batch):
-    return update(state, *mapped(state.params, batch, state.step))
+    state, metrics = update(state, *mapped(state.params, batch, state.step))
+    # Left alone, XLA may choose another placement for the new state, and the next call recompiles.
+    placed = lambda x: lax.with_sharding_constraint(x, NamedSharding(mesh, state_spec(x, mesh)))
+    return jax.tree.map(placed, state), metrics
 
   # pmap inside jit too: as two calls XLA fuses differently and the last bit leaves shard_map's.
   return jax.jit(step, donate_argnums=0)

@@ -57,8 +57,8 @@ def prepare(config: ConfigDict, workdir: str) -> Run:
     ValueError, FileNotFoundError: a sentence that names what is wrong and what to do.
   """
   check_options(config)
-  mesh = parallel.make_mesh(config.parallel.devices)
-  parallel.check_map(config.parallel.map)
+  mesh = parallel.make_mesh(config.parallel.devices, config.parallel.fsdp)
+  parallel.check_map(config.parallel.map, config.parallel.fsdp)
   parallel.check_batch(config.train.batch_size, config.train.accumulate, mesh)
   parallel.check_batch(config.train.eval_batch_size, 1, mesh)
   axis = uniform_axis(config.axis.low_cm, config.axis.high_cm, config.axis.points)
@@ -223,6 +223,8 @@ def train(run: Run) -> dict[str, Any]:
     if first == 0:
       validation = validate(state)
       log.validation(0, validation)
+    else:
+      log.say(f'goes on from step {first}')
 
     pending = None  # (step, metrics, host batch) of the step that is still on the device
 

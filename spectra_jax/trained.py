@@ -9,6 +9,9 @@ from ml_collections import ConfigDict
 from spectra_jax import train
 from spectra_jax.checkpoint import Checkpoints
 
+# A run is looked at on one device, whatever it was trained on.
+PARALLEL = {'map': 'shard_map', 'devices': 1, 'fsdp': 1}
+
 
 def load(workdir: pathlib.Path) -> tuple[train.Run, Any]:
   """(run, parameters to evaluate) from the config and the newest sound checkpoint of the folder.
@@ -32,7 +35,8 @@ def _run(workdir: pathlib.Path) -> train.Run:
   if not path.exists():
     raise ValueError(f'{path} is missing; expected the folder of a run; give another --workdir')
   document = json.loads(path.read_text())
-  run = train.prepare(ConfigDict(_tuples(document['config'])), str(workdir))
+  config = ConfigDict(_tuples(document['config']) | {'parallel': PARALLEL})
+  run = train.prepare(config, str(workdir))
   if run.data_hash != document['data_hash']:
     raise ValueError(
       f'{workdir} was trained on data of hash {document["data_hash"]} and this is '

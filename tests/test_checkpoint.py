@@ -19,11 +19,11 @@ from tests import processes
 OPTIMIZER = optax.adamw(0.1)
 
 
-def make_state(step=0, devices=2, width=5, ema=0.9):
+def make_state(step=0, devices=2, width=5, ema=0.9, fsdp=1):
   """A state whose every number depends on `step`, so that a mix of two steps is noticed."""
   rng = np.random.default_rng(step)
   params = {'dense': {'kernel': rng.normal(size=(width, 40)).astype(np.float32)}}
-  state = parallel.init_state(params, OPTIMIZER, ema, parallel.make_mesh(devices))
+  state = parallel.init_state(params, OPTIMIZER, ema, parallel.make_mesh(devices, fsdp))
   return state.replace(step=state.step + step)
 
 
@@ -88,14 +88,26 @@ def test_a_state_comes_back_bit_for_bit_on_any_device_count(saved, devices):
   assert type(state.opt_state) is type(make_state().opt_state)
 
 
-def test_a_sharded_state_comes_back(tmp_path):
-  mesh = parallel.make_mesh(8)
-  place = lambda spec: jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec(*spec))
-  state = make_state(5, devices=8)
-  split = jax.device_put(state.params['dense']['kernel'], place([None, 'data']))
-  state = state.replace(params={'dense': {'kernel': split}})
-  store(tmp_path).save(5, state, {'nre': 1.0})
-  check_restored(tmp_path, 5, devices=1)
+def test_a_split_state_comes_back_on_any_mesh(tmp_path):
+  store(tmp_path).save(5, make_state(5, devices=8, fsdp=4), {'nre': 1.0})
+  for devices, fsdp in ((1, 1), (4, 2), (8, 8)):
+    like = make_state(devices=devices, fsdp=fsdp)
+    state, *_ = store(tmp_path).restore(like)
+    jax.tree.map(np.testing.assert_array_equal, state, make_state(5))
+    assert state.params['dense']['kernel'].sharding == like.params['dense']['kernel'].sharding
+
+
+def test_a_flipped_bit_of_a_split_state_is_caught(tmp_path, warnings):
+  for step in (5, 10):
+    store(tmp_path).save(step, make_state(step, devices=8, fsdp=8), {'nre': 1.0})
+  largest = max(
+    (tmp_path / '10' / 'state').rglob('*'), key=lambda p: p.is_file() * p.stat().st_size
+  )
+  content = bytearray(largest.read_bytes())
+  content[len(content) // 2] ^= 4
+  largest.write_bytes(content)
+  check_restored(tmp_path, 5)
+  assert any('10 is damaged' in line for line in warnings)
 
 
 def test_it_restores_without_writing(saved):

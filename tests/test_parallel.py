@@ -49,8 +49,8 @@ def parameters():
 
 
 @functools.cache
-def run(devices, map_name='shard_map', accumulate=1, steps=1, loss_fn=noisy_loss, clip=0.5):
-  mesh = parallel.make_mesh(devices)
+def run(devices, map_name='shard_map', accumulate=1, steps=1, loss_fn=noisy_loss, clip=0.5, fsdp=1):
+  mesh = parallel.make_mesh(devices, fsdp)
   optimizer = optax.chain(optax.clip_by_global_norm(clip), optax.sgd(LR))
   state = parallel.init_state(parameters(), optimizer, 0.9, mesh)
   step_fn = parallel.make_step(loss_fn, optimizer, 0.9, mesh, map_name, accumulate)
@@ -59,10 +59,14 @@ def run(devices, map_name='shard_map', accumulate=1, steps=1, loss_fn=noisy_loss
   return parallel.to_host(state), parallel.to_host(metrics)
 
 
-@pytest.mark.parametrize('map_name', parallel.MAPS)
-@pytest.mark.parametrize(('devices', 'accumulate'), [(1, 1), (8, 1), (8, 2), (2, 4)])
-def test_one_sgd_step_is_the_closed_form(devices, accumulate, map_name):
-  state, metrics = run(devices, map_name, accumulate, loss_fn=linear_loss, clip=np.inf)
+# map, devices, fsdp, accumulate
+SHAPES = [(name, *sizes) for name in parallel.MAPS for sizes in ((1, 1, 1), (8, 1, 1), (2, 1, 4))]
+SPLIT = [('shard_map', 8, 2, 1), ('shard_map', 8, 2, 2), ('shard_map', 2, 2, 1)]
+
+
+@pytest.mark.parametrize(('map_name', 'devices', 'fsdp', 'accumulate'), SHAPES + SPLIT)
+def test_one_sgd_step_is_the_closed_form(map_name, devices, fsdp, accumulate):
+  state, metrics = run(devices, map_name, accumulate, loss_fn=linear_loss, clip=np.inf, fsdp=fsdp)
   start = parameters()['w']
   expected, gradient = closed_form(problem(), start)
   np.testing.assert_allclose(state.params['w'], expected, atol=1e-6)
@@ -92,10 +96,10 @@ def test_an_unreduced_or_summed_gradient_would_be_noticed():
 
 
 @pytest.mark.parametrize('accumulate', [1, 2])
-def test_any_device_count_takes_the_same_steps(accumulate):
+def test_any_mesh_takes_the_same_steps(accumulate):
   one, metrics_one = run(1, accumulate=accumulate, steps=5)
-  for devices in (2, 8):
-    many, metrics = run(devices, accumulate=accumulate, steps=5)
+  for devices, fsdp in ((2, 1), (8, 1), (8, 2)):
+    many, metrics = run(devices, accumulate=accumulate, steps=5, fsdp=fsdp)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7), one, many)
     for name in metrics:
       np.testing.assert_allclose(metrics[name], metrics_one[name], rtol=1e-5)
@@ -108,15 +112,45 @@ def test_pmap_is_shard_map_bit_for_bit(devices, accumulate):
   jax.tree.map(np.testing.assert_array_equal, *results)
 
 
-def test_the_second_step_does_not_compile_again():
-  mesh = parallel.make_mesh(8)
+@pytest.mark.parametrize('fsdp', [1, 2])
+def test_the_second_step_does_not_compile_again(fsdp):
+  mesh = parallel.make_mesh(8, fsdp)
   optimizer = optax.adam(LR)
-  state = parallel.init_state({'w': np.zeros(6, np.float32)}, optimizer, 0.0, mesh)
+  start = parallel.init_state({'w': np.zeros(6, np.float32)}, optimizer, 0.0, mesh)
   step_fn = parallel.make_step(linear_loss, optimizer, 0.0, mesh)
+  placed, state = jax.tree.map(lambda x: x.sharding, start), start
   for _ in range(3):
     state, _ = step_fn(state, parallel.shard_batch(problem(), mesh))
   assert step_fn._cache_size() == 1
   assert state.ema is None
+  same = jax.tree.map(lambda x, there: x.sharding.is_equivalent_to(there, x.ndim), state, placed)
+  assert all(jax.tree.leaves(same))
+
+
+def test_the_largest_dimension_that_fits_is_split():
+  """Of parameters, moments and average alike: a device holds a quarter of what can be split."""
+  params = {'a': (4, 12, 12), 'b': (8, 3), 'c': (3,), 'd': ()}
+  state = parallel.init_state(
+    {name: np.ones(shape, np.float32) for name, shape in params.items()},
+    optax.adam(LR),
+    0.9,
+    parallel.make_mesh(8, 4),
+  )
+  pieces = {'a': (4, 3, 12), 'b': (2, 3), 'c': (3,), 'd': ()}
+  adam = state.opt_state[0]
+  for tree in (state.params, state.ema, adam.mu, adam.nu):
+    assert {name: x.addressable_data(0).shape for name, x in tree.items()} == pieces
+  assert state.step.sharding.is_fully_replicated
+
+
+def test_only_pieces_of_the_gradient_leave_the_map():
+  """A gather of each split parameter and a scatter of its gradient, and no whole one is reduced."""
+  mesh = parallel.make_mesh(8, 2)
+  grad = parallel.loss_and_grad(linear_loss, mesh)
+  text = jax.jit(grad).lower({'w': np.zeros(6, np.float32)}, problem(), 0).as_text()
+  assert (text.count('stablehlo.all_gather'), text.count('stablehlo.reduce_scatter')) == (1, 1)
+  gradient, _ = grad({'w': np.zeros(6, np.float32)}, problem(), 0)
+  assert gradient['w'].addressable_data(0).shape == (3,)
 
 
 def test_gradient_norm_is_that_before_clipping():
@@ -167,7 +201,11 @@ def test_shards_hold_consecutive_rows():
     (lambda: parallel.check_batch(0, 1, parallel.make_mesh(1)), 'batch_size is 0'),
     (lambda: parallel.check_batch(8, 0, parallel.make_mesh(1)), 'accumulate is 0'),
     (lambda: parallel.check_map('vmap'), "map is 'vmap'; expected one of"),
+    (lambda: parallel.make_mesh(8, 3), 'fsdp is 3; expected a divisor of 8'),
+    (lambda: parallel.make_mesh(8, 0), 'fsdp is 0; expected a divisor of 8'),
+    (lambda: parallel.check_map('pmap', 2), "'pmap' with parallel.fsdp = 2; expected fsdp = 1"),
     (lambda: parallel.initialize('localhost:1', 2), 'process_id=None is half an address'),
+    (lambda: parallel.initialize('localhost:1', 2, 0, False), 'False with coordinator=localhost'),
   ],
 )
 def test_what_does_not_fit_is_refused_in_a_sentence(call, sentence):
@@ -179,6 +217,10 @@ SINGLE = """
 import time, jax
 from spectra_jax import parallel
 parallel.use_cpu_cores(6)
+try:
+  parallel.initialize(distributed=True)
+except ValueError as error:
+  print(error)
 start = time.perf_counter()
 parallel.initialize()
 parallel.initialize()
@@ -189,7 +231,9 @@ print('seconds', time.perf_counter() - start, jax.process_count(), jax.device_co
 @pytest.mark.parametrize('devices', [4, -1])
 def test_initialize_is_cheap_and_can_be_called_twice(devices):
   """With a device count set that count, else as many cores as divide the batch of 6."""
-  words = processes.finish(processes.start('-c', SINGLE, devices=devices)).split()
+  output = processes.finish(processes.start('-c', SINGLE, devices=devices))
+  assert 'distributed is True but jax finds no other processes here' in output
+  words = output.split()
   assert float(words[-3]) < 1.0
   cores = len(os.sched_getaffinity(0))
   divisors = [n for n in (1, 2, 3, 6) if n <= cores]
@@ -227,9 +271,9 @@ rows = parallel.per_example(lambda params, batch: batch['row'], mesh)(0.0, batch
 np.testing.assert_array_equal(parallel.to_host(rows), np.arange(32))
 store = Checkpoints(folder, 5, 2, 0, 'hidden', 'min')
 if command == 'two':
-  store.save(5, parallel.replicate(state, mesh), {'hidden': 1.0})
+  store.save(5, parallel.shard_state(state, mesh), {'hidden': 1.0})
 np.savez(f'{folder}-{command}-{process}.npz', *jax.tree.leaves((state, metrics)))
-restored, step, _ = store.restore(parallel.replicate(jax.tree.map(np.zeros_like, state), mesh))
+restored, step, _ = store.restore(parallel.shard_state(jax.tree.map(np.zeros_like, state), mesh))
 jax.tree.map(np.testing.assert_array_equal, parallel.to_host(restored), state)
 store.close()
 """

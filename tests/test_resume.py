@@ -168,13 +168,22 @@ def test_crashes_and_a_damaged_checkpoint_leave_the_same_run(flags, whole, tmp_p
   assert_same_run(tmp_path, whole, flags)
 
 
-def test_eight_devices_take_the_same_run_and_one_goes_on_with_it(
-  flags, whole, tmp_path, monkeypatch
+@pytest.mark.parametrize(
+  'meshes',
+  [
+    [(8, 2)],
+    pytest.param([(8, 1), (8, 8), (4, 2), (2, 2)], marks=pytest.mark.slow),
+  ],
+)
+def test_any_mesh_takes_the_same_run_and_one_device_goes_on_with_it(
+  meshes, flags, whole, tmp_path, monkeypatch
 ):
-  with monkeypatch.context() as patch:
-    crash_at(16, patch)
-    with pytest.raises(Crash):
-      execute(tmp_path, {**flags, 'parallel.devices': 8})
+  """With clipping, dropout, masks and a moving average, by SGD; each dies after five more steps."""
+  for i, (devices, fsdp) in enumerate(meshes):
+    with monkeypatch.context() as patch:
+      crash_at(6 + 5 * i, patch)
+      with pytest.raises(Crash):
+        execute(tmp_path, {**flags, 'parallel.devices': devices, 'parallel.fsdp': fsdp})
   execute(tmp_path, flags)
   assert_close_run(tmp_path, whole)
 
