@@ -24,6 +24,12 @@ def get_config() -> ConfigDict:
   c.dataset.computed_optical.fwhm_cm = 20.0  # full width of every line of Im eps [cm^-1]
   c.dataset.computed_optical.eps_inf = 1.9  # what electrons add to eps
 
+  c.data = ConfigDict()  # where spectra lie; changes no number
+  c.data.storage = 'memory'  # or memmap: shards on disk, written at the first start
+  c.data.cache = ''  # folder of the shards; '' = ~/.cache/spectra_jax/shards
+  c.data.shard_rows = 4096  # spectra of one kind in a shard
+  c.data.verify = True  # sha256 of every shard at each start
+
   c.axis = ConfigDict()
   c.axis.low_cm = 400.0  # first point [cm^-1]
   c.axis.high_cm = 4000.0  # last point [cm^-1]

@@ -20,8 +20,8 @@ def training_rows(seed: int, step: int, batch_size: int, rows: int) -> np.ndarra
   """
   place = np.arange(step * batch_size, (step + 1) * batch_size)
   epochs, offsets = np.divmod(place, rows)
-  order = {int(e): _permutation(seed, int(e), rows) for e in np.unique(epochs)}
-  return np.array([order[int(e)][o] for e, o in zip(epochs, offsets, strict=True)])
+  parts = [_permutation(seed, int(e), rows)[offsets[epochs == e]] for e in np.unique(epochs)]
+  return np.concatenate(parts)
 
 
 def padded_batches(rows: np.ndarray, batch_size: int) -> list[tuple[np.ndarray, np.ndarray]]:

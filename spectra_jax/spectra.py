@@ -5,6 +5,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from spectra_jax.shards import Sharded
+
 KINDS = ('ir', 'raman', 'absorbance', 'transmittance', 'reflectance', 'n', 'k', 'atr', 'baseline')
 STATES = ('measured', 'computed', 'sqrt', 'snv', 'derivative')
 AXIS_UNITS = ('cm^-1', 'nm', 'index')
@@ -15,7 +17,8 @@ class Spectra:
   """Spectra of one kind on one axis, on the host.
 
   Attributes:
-    values: [N, L] float32; the unit follows from `kind` (see the data set's INFO).
+    values: [N, L] float32, in memory or in shards; their unit follows from `kind` (see the data
+      set's INFO).
     axis: [L] float64, strictly increasing, in `axis_unit`.
     axis_unit: 'cm^-1', 'nm' or 'index'.
     kind: one of `KINDS`; 'ir' and 'raman' are computed intensities per cm^-1, 'atr' is -log10 of an
@@ -29,12 +32,12 @@ class Spectra:
     ValueError: on a shape, axis, kind or value that cannot be a spectrum.
   """
 
-  values: np.ndarray
+  values: np.ndarray | Sharded
   axis: np.ndarray
   axis_unit: str
   kind: str
   state: str
-  mask: np.ndarray
+  mask: np.ndarray | Sharded
   meta: Mapping[str, np.ndarray]
   source: str
 
@@ -52,7 +55,8 @@ class Spectra:
       raise ValueError(
         f'mask has shape {self.mask.shape}, expected {self.values.shape} as the values have'
       )
-    check_finite(self.values, self.mask, self.kind)
+    if isinstance(self.values, np.ndarray):  # shards were checked before they were written
+      check_finite(self.values, self.mask, self.kind)
     for name, column in self.meta.items():
       if len(column) != len(self.values):
         raise ValueError(

@@ -18,15 +18,15 @@ import numpy as np
 import optax
 from ml_collections import ConfigDict
 
-from spectra_jax import batches, dropout, losses, optimizer, parallel
+from spectra_jax import batches, dropout, losses, optimizer, parallel, storage
 from spectra_jax import report as reports
 from spectra_jax import scores as group_scores
 from spectra_jax import splits as splitting
 from spectra_jax.checkpoint import Checkpoints
 from spectra_jax.cost import Meter
 from spectra_jax.log import Log
-from spectra_jax.model import check_options, component, options
-from spectra_jax.spectra import uniform_axis
+from spectra_jax.model import check_options, component
+from spectra_jax.profile import Profile
 from spectra_jax.workdir import identity, write_json_atomic
 
 
@@ -61,9 +61,7 @@ def prepare(config: ConfigDict, workdir: str) -> Run:
   parallel.check_map(config.parallel.map, config.parallel.fsdp)
   parallel.check_batch(config.train.batch_size, config.train.accumulate, mesh)
   parallel.check_batch(config.train.eval_batch_size, 1, mesh)
-  axis = uniform_axis(config.axis.low_cm, config.axis.high_cm, config.axis.points)
-  dataset = component('datasets', config.dataset.name)
-  spectra = dataset.load(axis, **options(config.dataset))
+  spectra = storage.load(config)
   task = component('tasks', config.task.name).build(config, spectra, _split(config, spectra))
   tx = optimizer.build(config.optimizer, config.train.steps)
   data_hash = next(iter(spectra.values())).source

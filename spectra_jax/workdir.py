@@ -1,7 +1,7 @@
 """One run on disk: which run a folder belongs to, and that only one process at a time works in it.
 
-A run is its config without `parallel`, `log` and `checkpoint` (they change no number) plus the hash
-of its data, so a run of eight devices goes on with four and another config is refused.
+A run is its config without `parallel`, `log`, `checkpoint` and `data` (they change no number) plus
+the hash of its data, so a run of eight devices goes on with four and another config is refused.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from ml_collections import ConfigDict
 
 from spectra_jax import parallel
 
-NOT_IDENTITY = ('parallel', 'log', 'checkpoint')
+NOT_IDENTITY = ('parallel', 'log', 'checkpoint', 'data')
 RESULTS = ('checkpoints', 'metrics.jsonl', 'report.json')
 
 

@@ -14,6 +14,7 @@ import jax
 import numpy as np
 
 from spectra_jax.datasets import computed, computed_optical
+from spectra_jax.datasets.computed import ALL
 
 jax.config.update('jax_num_cpu_devices', 8)
 
@@ -23,9 +24,9 @@ def _kept(load):
   spectra = functools.cache(lambda axis, options: load(np.frombuffer(axis), **dict(options)))
 
   @functools.wraps(load)
-  def kept(axis, **options):
-    if options.get('path'):
-      return load(axis, **options)
+  def kept(axis, rows=ALL, **options):
+    if options.get('path') or rows != ALL:
+      return load(axis, rows, **options)
     return spectra(np.asarray(axis, np.float64).tobytes(), tuple(options.items()))
 
   return kept

@@ -27,6 +27,7 @@ INFO = {
   'doi:10.1021/acs.jctc.8b01176)',
   'units': {'ir': 'km/mol per cm^-1', 'raman': 'A^4/amu per cm^-1'},
 }
+ALL = slice(None)
 INTENSITY_OF_KIND = {'ir': 'ir_intensity', 'raman': 'raman_activity'}
 
 
@@ -121,20 +122,25 @@ def padded_modes(lines: Lines, column: str, rows: np.ndarray) -> tuple[np.ndarra
   return pick(lines.frequency, 0.0), pick(getattr(lines, column), 0.0)
 
 
-def columns(lines: Lines) -> dict[str, np.ndarray]:
+def columns(lines: Lines, rows: slice = ALL) -> dict[str, np.ndarray]:
   """What `Spectra.meta` holds of each molecule: id, group, centrosymmetric, heavy_atoms."""
   return {
-    'id': lines.smiles,
-    'group': lines.formula,
-    'centrosymmetric': lines.centrosymmetric,
-    'heavy_atoms': lines.heavy_atoms,
+    'id': lines.smiles[rows],
+    'group': lines.formula[rows],
+    'centrosymmetric': lines.centrosymmetric[rows],
+    'heavy_atoms': lines.heavy_atoms[rows],
   }
 
 
 def render(
-  lines: Lines, kind: str, axis: np.ndarray, line_shape: str, widths: tuple[float, ...]
+  lines: Lines,
+  kind: str,
+  axis: np.ndarray,
+  line_shape: str,
+  widths: tuple[float, ...],
+  rows: slice = ALL,
 ) -> np.ndarray:
-  """Broadens all molecules onto `axis` [L]: [M, L] float32, in INFO['units'][kind]."""
+  """Broadens these molecules onto `axis` [L]: [M, L] float32, in INFO['units'][kind]."""
   if kind not in INTENSITY_OF_KIND:
     raise ValueError(f'kind is {kind!r}, expected one of {", ".join(INTENSITY_OF_KIND)}')
   if line_shape not in line_shapes.SHAPES:
@@ -142,19 +148,25 @@ def render(
       f'line_shape is {line_shape!r}, expected one of {", ".join(line_shapes.SHAPES)}'
     )
   chunk = 256  # molecules at a time: bounds memory, one compilation
-  spectra = []
-  for start in range(0, len(lines), chunk):
-    rows = np.minimum(np.arange(start, start + chunk), len(lines) - 1)
-    frequency, intensity = padded_modes(lines, INTENSITY_OF_KIND[kind], rows)
+  molecules, spectra = np.arange(len(lines))[rows], []
+  for start in range(0, len(molecules), chunk):
+    some = molecules[np.minimum(np.arange(start, start + chunk), len(molecules) - 1)]
+    frequency, intensity = padded_modes(lines, INTENSITY_OF_KIND[kind], some)
     dense = line_shapes.broaden(
       frequency, intensity, axis.astype(np.float32), shape=line_shape, widths=widths
     )
     spectra.append(np.asarray(dense))
-  return np.concatenate(spectra)[: len(lines)]
+  return np.concatenate(spectra)[: len(molecules)]
+
+
+def there(path: str = '') -> tuple[str, int]:
+  """(sha256 of the line lists, how many molecules they hold)."""
+  return file_hash(pathlib.Path(path) if path else SHIPPED), len(load_lines(path))
 
 
 def load(
   axis: np.ndarray,
+  rows: slice = ALL,
   *,
   path: str = '',
   kinds: tuple[str, ...] = ('ir', 'raman'),
@@ -163,6 +175,8 @@ def load(
   gauss_fwhm_cm: float = 0.0,
 ) -> Mapping[str, Spectra]:
   """The computed spectra on `axis` [cm^-1], one `Spectra` a kind, row for row the same molecules.
+
+  `rows` takes some of them alone, with the values that they have among all.
 
   Raises:
     ValueError: an axis that is no axis or does not suit the line width; see also `load_lines`.
@@ -173,10 +187,10 @@ def load(
     raise ValueError(f'line widths are {widths} cm^-1 for {line_shape}, expected positive ones')
   lines = load_lines(path)
   source = file_hash(pathlib.Path(path) if path else SHIPPED)
-  meta = columns(lines)
+  meta = columns(lines, rows)
   spectra = {}
   for kind in kinds:
-    values = render(lines, kind, axis, line_shape, widths)
+    values = render(lines, kind, axis, line_shape, widths, rows)
     mask = np.ones(values.shape, bool)
     spectra[kind] = Spectra(values, axis, 'cm^-1', kind, 'computed', mask, meta, source)
   return spectra

@@ -90,13 +90,22 @@ def optical_constants(
   return {'reflectance': reflected, 'n': n, 'k': k}
 
 
+there = computed.there  # the same line lists
+
+
 def load(
-  axis: np.ndarray, *, path: str = '', fwhm_cm: float = 20.0, eps_inf: float = 1.9
+  axis: np.ndarray,
+  rows: slice = computed.ALL,
+  *,
+  path: str = '',
+  fwhm_cm: float = 20.0,
+  eps_inf: float = 1.9,
 ) -> Mapping[str, Spectra]:
   """Reflectance, n and k of every molecule's liquid on `axis` [cm^-1], row for row the same ones.
 
   Args:
     axis: [L] wavenumbers [cm^-1].
+    rows: of some molecules alone.
     path: of a line-list file; '' is the one that ships.
     fwhm_cm: gamma, full width at half maximum of Im eps of every line [cm^-1].
     eps_inf: what electrons add to eps, constant over the axis.
@@ -112,14 +121,15 @@ def load(
     )
   lines = computed.load_lines(path)
   source = computed.file_hash(pathlib.Path(path) if path else computed.SHIPPED)
-  meta = computed.columns(lines)
-  chunks = []
-  for start in range(0, len(lines), CHUNK):
-    rows = np.minimum(np.arange(start, start + CHUNK), len(lines) - 1)
-    made = optical_constants(*strengths(lines, rows), np.float32(axis), fwhm_cm, eps_inf)
+  meta = computed.columns(lines, rows)
+  molecules, chunks = np.arange(len(lines))[rows], []
+  for start in range(0, len(molecules), CHUNK):
+    some = molecules[np.minimum(np.arange(start, start + CHUNK), len(molecules) - 1)]
+    made = optical_constants(*strengths(lines, some), np.float32(axis), fwhm_cm, eps_inf)
     chunks.append(jax.tree.map(np.asarray, made))
-  values = {kind: np.concatenate([made[kind] for made in chunks])[: len(lines)] for kind in KINDS}
-  mask = np.ones((len(lines), len(axis)), bool)
+  joined = {kind: np.concatenate([made[kind] for made in chunks]) for kind in KINDS}
+  values = {kind: dense[: len(molecules)] for kind, dense in joined.items()}
+  mask = np.ones((len(molecules), len(axis)), bool)
   return {
     kind: Spectra(values[kind], axis, 'cm^-1', kind, 'computed', mask, meta, source)
     for kind in KINDS

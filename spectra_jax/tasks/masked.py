@@ -18,7 +18,7 @@ from jax.typing import ArrayLike
 from matplotlib.figure import Figure
 from ml_collections import ConfigDict
 
-from spectra_jax import figures, metrics, model
+from spectra_jax import figures, metrics, model, shards
 from spectra_jax.chemometrics import inpainting
 from spectra_jax.losses.masked_mse import masked_mse
 from spectra_jax.scores import Ratios
@@ -91,8 +91,9 @@ class Task:
     """All spectra of one side, kind after kind: values_NxL (raw intensities), kind, row, mask."""
     rows = getattr(self.split, side)
     count = len(self.spectra[self.kinds[0]])
+    values = shards.concatenate([shards.select(self.spectra[k].values, rows) for k in self.kinds])
     return {
-      'values': np.concatenate([self.spectra[kind].values[rows] for kind in self.kinds]),
+      'values': values if side == 'train' else np.asarray(values),
       'kind': np.repeat(np.arange(len(self.kinds), dtype=np.int32), len(rows)),
       'row': np.concatenate([k * count + rows for k in range(len(self.kinds))]).astype(np.int32),
       'mask': np.tile(
@@ -341,9 +342,9 @@ def build(config: ConfigDict, spectra: Mapping[str, Spectra], split: Split) -> T
   nu_L = spectra[next(iter(spectra))].axis
   check_bands('masked', config.task.masked, nu_L, ratios=('ratio', 'ratio_start'))
   kinds = tuple(spectra)
-  roots = [np.sqrt(np.float64(spectra[kind].values[split.train])) for kind in kinds]
-  scale_K = np.array([np.sqrt((root**2).mean()) for root in roots])
-  mean_KxL = np.stack([root.mean(0) / scale for root, scale in zip(roots, scale_K, strict=True)])
+  roots = [shards.moments(spectra[kind].values, split.train, root=True) for kind in kinds]
+  scale_K = np.array([np.sqrt(square_L.mean()) for _, square_L in roots])
+  mean_KxL = np.stack([mean_L / scale for (mean_L, _), scale in zip(roots, scale_K, strict=True)])
   return Task(config, nu_L, kinds, spectra, split, scale_K, mean_KxL)
 
 

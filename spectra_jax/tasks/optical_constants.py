@@ -23,7 +23,7 @@ from jax.typing import ArrayLike
 from matplotlib.figure import Figure
 from ml_collections import ConfigDict
 
-from spectra_jax import figures, law_report, model
+from spectra_jax import figures, law_report, model, shards
 from spectra_jax.chemometrics import inpainting
 from spectra_jax.losses.kramers_kronig import kramers_kronig
 from spectra_jax.losses.non_negativity import non_negativity
@@ -79,8 +79,9 @@ class Task:
   def examples(self, side: str) -> dict[str, np.ndarray]:
     """All molecules of one side: reflectance, n and k [N, L], kind, row, mask."""
     rows = getattr(self.split, side)
+    values = {kind: shards.select(spectra.values, rows) for kind, spectra in self.spectra.items()}
     return {
-      **{kind: spectra.values[rows] for kind, spectra in self.spectra.items()},
+      **(values if side == 'train' else {kind: np.asarray(x) for kind, x in values.items()}),
       'kind': np.zeros(len(rows), np.int32),
       'row': rows.astype(np.int32),
       'mask': np.arange(len(rows), dtype=np.int32) % self.options.eval_masks,
@@ -350,10 +351,12 @@ def build(config: ConfigDict, spectra: Mapping[str, Spectra], split: Split) -> T
     raise ValueError(
       f'task.optical_constants.noise is {options.noise}, expected a reflectance of 0 or more'
     )
-  train = {kind: np.float64(made.values[split.train]) for kind, made in spectra.items()}
-  mean = {name: train[name].mean(0) for name in QUANTITIES}
-  scale = {name: float(np.sqrt(((train[name] - mean[name]) ** 2).mean())) for name in QUANTITIES}
-  seen = (float(train['reflectance'].mean()), float(train['reflectance'].std()))
-  offset = float(np.floor(10 * train['n'].mean(1).min()) / 10)
+  of = {kind: shards.moments(made.values, split.train) for kind, made in spectra.items()}
+  mean = {name: of[name][0] for name in QUANTITIES}
+  scale = {name: float(np.sqrt((of[name][1] - mean[name] ** 2).mean())) for name in QUANTITIES}
+  seen_mean, seen_square = (float(x_L.mean()) for x_L in of['reflectance'])
+  seen = (seen_mean, float(np.sqrt(seen_square - seen_mean**2)))
+  least = min(block.mean(1).min() for block in shards.blocks(spectra['n'].values, split.train))
+  offset = float(np.floor(10 * least) / 10)
   plan = kk.plan(nu_L, tails='power_law')
   return Task(config, nu_L, spectra, split, plan, seen, mean, scale, offset)

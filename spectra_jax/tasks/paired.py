@@ -24,7 +24,7 @@ from jax.typing import ArrayLike
 from matplotlib.figure import Figure
 from ml_collections import ConfigDict
 
-from spectra_jax import figures, law_report, model
+from spectra_jax import figures, law_report, model, shards
 from spectra_jax.chemometrics import inpainting
 from spectra_jax.losses.non_negativity import non_negativity
 from spectra_jax.losses.selection_rules import selection_rules
@@ -92,8 +92,9 @@ class Task:
   def examples(self, side: str) -> dict[str, np.ndarray]:
     """All molecules of one side: raw intensities of both kinds [N, L], symmetry, row, mask."""
     rows = getattr(self.split, side)
+    values = {kind: shards.select(self.spectra[kind].values, rows) for kind in KINDS}
     return {
-      **{kind: self.spectra[kind].values[rows] for kind in KINDS},
+      **(values if side == 'train' else {kind: np.asarray(x) for kind, x in values.items()}),
       'centrosymmetric': self.spectra['ir'].meta['centrosymmetric'][rows],
       'kind': np.zeros(len(rows), np.int32),
       'row': rows.astype(np.int32),
@@ -348,7 +349,7 @@ def build(config: ConfigDict, spectra: Mapping[str, Spectra], split: Split) -> T
     )
   nu_L = spectra['ir'].axis
   masked.check_bands('paired', config.task.paired, nu_L)
-  roots = {kind: np.sqrt(np.float64(spectra[kind].values[split.train])) for kind in KINDS}
-  scale = {kind: float(np.sqrt((roots[kind] ** 2).mean())) for kind in KINDS}
-  mean = {kind: roots[kind].mean(0) / scale[kind] for kind in KINDS}
+  roots = {k: shards.moments(spectra[k].values, split.train, root=True) for k in KINDS}
+  scale = {kind: float(np.sqrt(square_L.mean())) for kind, (_, square_L) in roots.items()}
+  mean = {kind: mean_L / scale[kind] for kind, (mean_L, _) in roots.items()}
   return Task(config, nu_L, spectra, split, scale, mean)
