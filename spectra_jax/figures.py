@@ -253,3 +253,44 @@ def transforms(
   ax.grid(color='#EEEEEE', lw=0.8)
   figure.legend(loc='outside lower center', ncols=3, frameon=False, fontsize=12)
   return figure
+
+
+def intervals(panels: Sequence[Mapping[str, Any]]) -> Figure:
+  """Numbers with their intervals, a row each; one panel a column of a table.
+
+  Args:
+    panels: 'title'; 'points', dicts of 'section' ('' = none), 'label', 'value', 'ends' (low, high)
+      or None, and 'kind': 'model' is filled, 'published' a cross, a baseline hollow.
+  """
+  named = lambda point: (point['section'], point['label'])
+  points = [point for panel in panels for point in panel['points']]
+  sections = list(dict.fromkeys(point['section'] for point in points))
+  rows = []
+  for section in sections:
+    rows += [(section, '')] if section else []
+    rows += dict.fromkeys(named(point) for point in points if point['section'] == section)
+  texts = [label or section for section, label in rows]
+  size = (1.2 + 0.085 * max(map(len, texts)) + 3.0 * len(panels), 1.2 + 0.32 * len(rows))
+  figure = Figure(figsize=size, layout='constrained')
+  axes = np.atleast_1d(figure.subplots(1, len(panels), sharey=True))
+  styles = {'model': ('o', VERMILION, VERMILION), 'published': ('x', BLUE, BLUE)}
+  for ax, panel in zip(axes, panels, strict=True):
+    for point in panel['points']:
+      y, (marker, colour, face) = (
+        rows.index(named(point)),
+        styles.get(point['kind'], ('o', BLACK, 'white')),
+      )
+      if point['ends'] is not None:
+        ax.plot(point['ends'], (y, y), color=colour, lw=2.2, alpha=0.55, solid_capstyle='butt')
+      ax.plot(point['value'], y, marker=marker, color=colour, mfc=face, mew=1.5, ms=7)
+    for y in (y for y, (_, label) in enumerate(rows) if not label):
+      ax.axhspan(y - 0.45, y + 0.45, color='#F2F2F2', zorder=0)
+    ax.set_title(panel['title'], fontsize=12, loc='left')
+    ax.tick_params(labelsize=11)
+    ax.tick_params(axis='y', length=0)
+    ax.grid(axis='x', color='#E8E8E8', lw=0.8)
+    ax.set_axisbelow(True)
+    ax.spines[['top', 'right', 'left']].set_visible(False)
+  axes[0].set_yticks(range(len(rows)), texts)
+  axes[0].set_ylim(len(rows) - 0.5, -0.5)
+  return figure

@@ -1,0 +1,41 @@
+"""Masked reconstruction of computed IR and Raman spectra: the runs of configs/pretrain.py.
+
+python -m experiments.table --tables=pretrain
+"""
+
+from ml_collections import ConfigDict
+
+from configs.tables import default
+
+
+def get_config() -> ConfigDict:
+  c = default.get_config()
+  c.caption = 'Normalised error on hidden bands of held-out molecules (1 = the mean spectrum).'
+  row = lambda label, method, run: {'label': label, 'runs': run, 'where': {}, 'method': method}
+  c.rows = (
+    row('{run}, {report.parameters:,} parameters', 'model', 'pretrain/*'),
+    *(row(name, name, 'pretrain/full') for name in ('gaussian', 'linear', 'nearest')),
+  )
+  c.columns = (
+    *(_nre(kind, label) for kind, label in (('ir', 'IR NRE'), ('raman', 'Raman NRE'))),
+    {
+      'label': 'wall time (min)',
+      'metric': 'wall_s',
+      'of_method': '',
+      'regime': '',
+      'format': '{:.0f}',
+      'scale': 1 / 60,
+    },
+  )
+  return c
+
+
+def _nre(kind: str, label: str) -> dict:
+  return {
+    'label': label,
+    'metric': f'results.{kind}.nre',
+    'of_method': f'results.{kind}.{{method}}',
+    'regime': 'grouped',
+    'format': '{:.3f}',
+    'scale': 1.0,
+  }

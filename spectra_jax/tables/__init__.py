@@ -1,0 +1,1 @@
+"""Tables from the reports of runs: selected, checked to be comparable, with intervals and tests."""

@@ -1,0 +1,211 @@
+"""The runs of a folder as tables see them: report.json and scores.npz, nothing else."""
+
+import dataclasses
+import functools
+import json
+import pathlib
+import string
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from spectra_jax import scores
+from spectra_jax.tables.spec import Row
+from spectra_jax.tables.statistics import Sums
+from spectra_jax.workdir import NOT_IDENTITY
+
+SAME = 1e-4  # relative; float32 sums and groups' float64 sums differ by less
+NOT_PART = ('seed', *NOT_IDENTITY)  # in what runs of one row may differ
+RESULTS = 'results.'
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Run:
+  """A finished run.
+
+  Attributes:
+    folder: where its report is.
+    report: what report.json holds.
+    config: key -> value, dotted.
+  """
+
+  folder: pathlib.Path
+  report: Mapping[str, Any]
+  config: Mapping[str, Any]
+
+  @property
+  def seed(self) -> int:
+    return self.report['seed']
+
+  @property
+  def regime(self) -> str:
+    return self.report['split']['regime']
+
+  @property
+  def split(self) -> str:
+    """Hash of who is on which side."""
+    return self.report['split']['hash']
+
+  def number(self, metric: str) -> float | None:
+    """What stands at the dotted path; None where there is nothing."""
+    found = self.report
+    for part in metric.split('.'):
+      found = found.get(part) if isinstance(found, Mapping) else None
+    return found
+
+  @functools.cached_property
+  def _scores(self) -> dict[str, np.ndarray] | None:
+    return scores.read(self.folder)
+
+  @property
+  def groups(self) -> list[str]:
+    """Names of the test groups; none where the run left no scores."""
+    return [] if self._scores is None else self._scores['groups'].tolist()
+
+  def sums(self, metric: str) -> np.ndarray | None:
+    """[2, G] sums of a score over test groups; None where the run left none of it.
+
+    Raises:
+      ValueError: they do not give the number of the report.
+    """
+    name, found = metric.removeprefix(RESULTS), self._scores
+    if found is None or not metric.startswith(RESULTS) or name not in found:
+      return None
+    numerator, denominator = found[name].sum(1)
+    value = self.number(metric)
+    if denominator > 0 and not np.isclose(numerator / denominator, value, rtol=SAME, atol=1e-12):
+      raise ValueError(
+        f'{self.folder}: scores.npz gives {metric} = {numerator / denominator} and report.json '
+        f'{value}; expected files of one run; run its command again, which only evaluates'
+      )
+    return found[name] if denominator > 0 else None
+
+
+def gather(root: pathlib.Path) -> list[Run]:
+  """All finished runs below a folder, by path.
+
+  Raises:
+    ValueError: the folder is missing, or a report is damaged.
+  """
+  if not root.is_dir():
+    raise ValueError(f'{root} is no folder; expected that of all runs; correct --runs')
+  return [_read(path) for path in sorted(root.rglob('report.json'))]
+
+
+def _read(path: pathlib.Path) -> Run:
+  try:
+    report = json.loads(path.read_text())
+    run = Run(path.parent, report, flat(report['config']))
+    _ = run.seed, run.regime, run.split, report['results']
+  except (ValueError, KeyError, TypeError, AttributeError) as error:
+    raise ValueError(
+      f'{path} is not the report of a run ({type(error).__name__}: {error}); expected what '
+      'experiments.train wrote; move it away or run its command again'
+    ) from None
+  return run
+
+
+def flat(config: Mapping[str, Any], path: str = '') -> dict[str, Any]:
+  """{'a': {'b': 1}} -> {'a.b': 1}; lists as tuples, as configs have them."""
+  found = {}
+  for key, value in config.items():
+    if isinstance(value, Mapping):
+      found |= flat(value, f'{path}{key}.')
+    else:
+      found[f'{path}{key}'] = tuple(value) if isinstance(value, list) else value
+  return found
+
+
+def selected(runs: Sequence[Run], root: pathlib.Path, row: Row) -> list[Run]:
+  """The runs that the row asks for.
+
+  Raises:
+    ValueError: a key in `where` that no run has.
+  """
+  folders = set(root.glob(row.runs))
+  there = [run for run in runs if run.folder in folders]
+  for key in row.where:
+    if there and not any(key in run.config for run in there):
+      raise ValueError(
+        f'row {row.label!r} selects by {key!r}, which the config of no run has; expected a key of '
+        'configs/default.py; correct `where`'
+      )
+  absent = object()
+  match = lambda run: all(run.config.get(k, absent) == v for k, v in row.where.items())
+  return [run for run in there if match(run)]
+
+
+def expanded(runs: Sequence[Run], row: Row) -> dict[str, list[Run]]:
+  """Label -> runs: one for each set of values of the keys in braces; the label as it is without."""
+  if not runs:
+    return {row.label: []}
+  found: dict[str, list[Run]] = {}
+  for run in runs:
+    found.setdefault(_Label(row, run).format(row.label), []).append(run)
+  return found
+
+
+class _Label(string.Formatter):
+  """Fills in keys of one run; dots belong to the key."""
+
+  def __init__(self, row: Row, run: Run):
+    self.row, self.run = row, run
+
+  def get_field(self, key: str, args: Sequence, kwargs: Mapping) -> tuple[Any, str]:
+    if key == 'run':
+      return self.run.folder.name, key
+    found = self.run.config.get(key)
+    if found is None and key.startswith('report.'):
+      found = self.run.number(key.removeprefix('report.'))
+    if found is None:
+      raise ValueError(
+        f'row {self.row.label!r} names {key!r}, which {self.run.folder} does not have; expected '
+        'run, report.KEY or a key of configs/default.py; correct the label'
+      )
+    return found, key
+
+
+def check_alike(label: str, runs: Sequence[Run]) -> None:
+  """Raises a ValueError unless the runs differ by their seeds alone.
+
+  A key that one of them lacks came later than its report, with a default that changed no run.
+  """
+  first = runs[0]
+  for other in runs[1:]:
+    keys = {k for k in first.config.keys() & other.config.keys() if k.split('.')[0] not in NOT_PART}
+    pairs = {key: (first.config[key], other.config[key]) for key in keys}
+    differ = sorted(key for key, (a, b) in pairs.items() if a != b)
+    if differ:
+      (a, b), key = pairs[differ[0]], differ[0]
+      raise ValueError(
+        f'row {label!r} mixes {first.folder.name} and {other.folder.name}, where {key} is {a!r} '
+        f'and {b!r}; expected runs that differ by their seed; add {key} to `where` or to the label'
+      )
+  seeds = [run.seed for run in runs]
+  twice = sorted({seed for seed in seeds if seeds.count(seed) > 1})
+  if twice:
+    same = ' and '.join(str(run.folder) for run in runs if run.seed == twice[0])
+    raise ValueError(
+      f'row {label!r} has seed {twice[0]} twice, in {same}; expected each once; narrow `runs`'
+    )
+
+
+def stacked(runs: Sequence[Run], metric: str) -> Sums | None:
+  """Sums of one score over the groups that all runs share; None where a run left none."""
+  found = [run.sums(metric) for run in runs]
+  if not runs or any(sums is None for sums in found):
+    return None
+  for run in runs[1:]:
+    check_groups(runs[0], run)
+  numerator_SxG, denominator_SxG = np.stack(found, 1)
+  return Sums(numerator_SxG, denominator_SxG)
+
+
+def check_groups(one: Run, other: Run) -> None:
+  """Raises a ValueError unless both were tested on the same groups."""
+  if one.groups != other.groups:
+    raise ValueError(
+      f'{one.folder} and {other.folder} have {len(one.groups)} and {len(other.groups)} test groups '
+      'that are not the same; expected one test side; compare runs of one split'
+    )
