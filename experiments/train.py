@@ -20,7 +20,7 @@ from absl import app, flags, logging
 from ml_collections import config_flags
 
 from experiments import parse_flags
-from spectra_jax import parallel, report, train
+from spectra_jax import parallel, profile, report, train
 from spectra_jax.workdir import claim
 
 CONFIG = config_flags.DEFINE_config_file('config', None, 'Python file of the experiment.')
@@ -34,6 +34,7 @@ DISTRIBUTED = flags.DEFINE_bool(
 )
 PROCESSES = flags.DEFINE_integer('num_processes', None, 'How many processes the job has.')
 PROCESS = flags.DEFINE_integer('process_id', None, 'Which one this is.')
+PROFILE = flags.DEFINE_bool('profile', False, 'Trace steps 10 to 20 into workdir/profile.')
 
 
 def main(argv: list[str]) -> None:
@@ -44,6 +45,8 @@ def main(argv: list[str]) -> None:
   with contextlib.ExitStack() as held:
     try:  # everything that can be wrong with the call is found here, before any training
       batch = CONFIG.value.train
+      if PROFILE.value:
+        profile.check_steps(batch.steps)
       parallel.use_cpu_cores(
         math.gcd(batch.batch_size // max(batch.accumulate, 1), batch.eval_batch_size)
       )
@@ -52,7 +55,7 @@ def main(argv: list[str]) -> None:
       held.enter_context(claim(run.workdir, run.config, run.data_hash))
     except (ValueError, OSError) as error:
       sys.exit(f'error: {error}')
-    document = train.train(run)
+    document = train.train(run, profiled=PROFILE.value)
   if jax.process_index() == 0:
     print(report.text_table(run.task.table(document['results'])))
     summary = {'wall_s': document['wall_s'], 'spectra_per_s': document['spectra_per_s']}

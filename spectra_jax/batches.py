@@ -18,9 +18,12 @@ def training_rows(seed: int, step: int, batch_size: int, rows: int) -> np.ndarra
   Epoch e visits all rows once in the order permutation(seed, e); batches run on over the seam
   between two epochs, so no row is dropped.
   """
-  place = np.arange(step * batch_size, (step + 1) * batch_size)
-  epochs, offsets = np.divmod(place, rows)
-  parts = [_permutation(seed, int(e), rows)[offsets[epochs == e]] for e in np.unique(epochs)]
+  start, end = step * batch_size, (step + 1) * batch_size
+  parts = []
+  while start < end:
+    epoch, offset = divmod(start, rows)
+    parts.append(_permutation(seed, epoch, rows)[offset : offset + end - start])
+    start += len(parts[-1])
   return np.concatenate(parts)
 
 

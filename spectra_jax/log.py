@@ -134,6 +134,13 @@ class Log:
     if self._board is not None:
       self._board.add_figure(name, figure, self._step, close=False)
 
+  def whole_config(self, config: ConfigDict) -> None:
+    """Shows the config of the run in TensorBoard, as text."""
+    if self._board is not None:
+      lines = json.dumps(json.loads(config.to_json()), indent=2).splitlines()
+      verbatim = ''.join(f'    {line}\n' for line in lines)  # as Markdown has it
+      self._board.add_text('config', verbatim, self._step)
+
   def records(self) -> list[dict[str, Any]]:
     """The lines of metrics.jsonl, null as NaN; none on other processes than 0."""
     lines, _ = _parse((self.workdir / METRICS).read_bytes()) if self._first else ([], 0)

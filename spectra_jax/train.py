@@ -180,10 +180,10 @@ def stop_on_nan(step: int, metrics: Mapping[str, float], batch: Mapping, workdir
 # ---- the loop ---------------------------------------------------------------
 
 
-def train(run: Run) -> dict[str, Any]:
+def train(run: Run, profiled: bool = False) -> dict[str, Any]:
   """Trains to `train.steps` completed updates, evaluates on the test side, writes the report.
 
-  The caller holds the workdir (`workdir.claim`).
+  The caller holds the workdir (`workdir.claim`). `profiled` also leaves workdir/profile.
 
   Returns:
     The report, also in workdir/report.json.
@@ -205,6 +205,7 @@ def train(run: Run) -> dict[str, Any]:
   first = int(state.step)
   meter = Meter(workdir, first, started)
   log = Log(workdir, config.log, steps, size, first)
+  profile = Profile(workdir, first, log, profiled)
   step_fn = parallel.make_step(
     make_loss(run),
     run.optimizer,
@@ -217,7 +218,8 @@ def train(run: Run) -> dict[str, Any]:
   validate = make_validate(run, predict)
   examples = task.examples('train')
   rows_there = len(examples['row'])
-  with contextlib.closing(log), contextlib.closing(checkpoints):
+  with contextlib.closing(log), contextlib.closing(checkpoints), contextlib.closing(profile):
+    log.whole_config(config)
     if first == 0:
       validation = validate(state)
       log.validation(0, validation)
@@ -239,10 +241,17 @@ def train(run: Run) -> dict[str, Any]:
       log.step(done, metrics)
 
     for step in range(first, steps):
+      profile.begin(step)
       rows = batches.training_rows(config.seed, step, size, rows_there)
       batch = {name: x[rows] for name, x in examples.items()}
-      state, metrics = step_fn(state, parallel.shard_batch(batch, run.mesh))
+      profile.lap(step, 'gather')
+      placed = parallel.shard_batch(batch, run.mesh)
+      profile.lap(step, 'place')
+      state, metrics = step_fn(state, placed)
+      profile.lap(step, 'dispatch')
       settle()  # of the step before, while this one runs
+      profile.lap(step, 'wait')
+      profile.end(step, metrics)
       done = step + 1
       pending = (done, metrics, batch)
       last = done == steps

@@ -12,6 +12,7 @@ from ml_collections import ConfigDict
 from configs import pretrain
 from spectra_jax import scores, train
 from spectra_jax.workdir import claim
+from tests import events
 
 
 class Recording:
@@ -133,6 +134,21 @@ def test_the_report_tells_what_the_run_cost(finished):
   assert document['energy_j'] is document['peak_device_bytes'] is None  # no CPU tells
   (attempt,) = json.loads((workdir / 'attempts.json').read_text())
   assert (attempt['first_step'], attempt['step']) == (0, document['config']['train']['steps'])
+
+
+def test_tensorboard_shows_config_scalars_and_figures(finished):
+  config, _, workdir, *_ = finished
+  values = [value for event in events.read(workdir / 'tb') for value in event.summary.value]
+  (text,) = (v for v in values if v.metadata.plugin_data.plugin_name == 'text')
+  assert text.tag.startswith('config')
+  assert json.loads(text.tensor.string_val[0]) == json.loads(config.to_json())
+  lines = [json.loads(line) for line in (workdir / 'metrics.jsonl').read_text().splitlines()]
+  for name in ('train/loss', 'val/nre'):
+    told = [line[name] for line in lines if name in line]
+    shown = [v.simple_value for v in values if v.tag == name]
+    assert shown == pytest.approx(told, rel=1e-6)
+  pictures = {v.tag: v.image.encoded_image_string[:4] for v in values if v.HasField('image')}
+  assert pictures == dict.fromkeys(('reconstructions', 'learning_curve'), b'\x89PNG')
 
 
 def test_a_finished_run_is_not_trained_again(finished):
