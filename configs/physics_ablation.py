@@ -9,6 +9,7 @@ bands of both, under mutual exclusion and intensities >= 0. One run of quick tak
 on two CPU cores. Numbers: README.md, from experiments/results/physics_ablation.
 """
 
+import re
 from collections.abc import Mapping
 
 from ml_collections import ConfigDict
@@ -58,12 +59,16 @@ def get_config(variant: str = 'quick') -> ConfigDict:
 def sweep(variant: str = 'quick') -> list[dict]:
   """Overrides of `get_config(variant)`: every setting, with every seed, with every mode."""
   task = get_config(variant).task.name
-  return [
-    {**setting, **mode, 'seed': seed}
-    for setting in SETTINGS[task]
-    for seed in SEEDS
-    for mode in MODES[task]
-  ]
+  return default.product(SETTINGS[task], {'seed': SEEDS}, MODES[task])
+
+
+def name(variant: str, overrides: Mapping) -> str:
+  """optical_constants-soft-0: task, mode, seed, and the setting where it is not the first."""
+  config = get_config(variant)
+  config.update_from_flattened_dict(overrides)
+  made = f'{config.task.name}-{mode(config)}-{config.seed}'
+  what = re.sub(r'\W+', '_', setting(config))
+  return made if what == 'all' else f'{made}-{what}'
 
 
 def mode(config: Mapping) -> str:

@@ -36,7 +36,7 @@ from spectra_jax.workdir import write_json_atomic
 KIND = flags.DEFINE_list('kind', ['auto'], 'Kinds to audit; auto = all in the file.')
 STATE = flags.DEFINE_enum('state', 'measured', STATES, 'What was done to the values.')
 WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of a run, instead of a file.')
-OUTPUT = flags.DEFINE_string('output', None, 'JSON file; default: beside the predictions.')
+OUTPUT = flags.DEFINE_string('json', None, 'JSON file; default: beside the predictions.')
 STRICT = flags.DEFINE_bool('strict', False, 'Exit status 1 when any law is violated.')
 SHIFTED = flags.DEFINE_string('shifted', None, 'Predictions from inputs shifted by --shift_cm.')
 SHIFT = flags.DEFINE_float('shift_cm', None, 'A whole number of steps of the axis [cm^-1].')

@@ -9,7 +9,6 @@ command finishes the sweep whatever happened to it. `python -m experiments.readm
 
 import json
 import pathlib
-import re
 import shutil
 import subprocess
 import sys
@@ -26,15 +25,6 @@ VARIANT = flags.DEFINE_enum('variant', 'quick', physics_ablation.SIZES, 'Size of
 WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of all runs.')
 SEEDS = flags.DEFINE_list('seeds', [str(s) for s in physics_ablation.SEEDS], 'Of these alone.')
 OUTPUT = flags.DEFINE_string('output', str(RESULTS), 'Where NAME/report.json goes.')
-
-
-def name(variant: str, overrides: Mapping) -> str:
-  """optical_constants-soft-0: task, mode, seed, and the setting where it is not the first."""
-  config = physics_ablation.get_config(variant)
-  config.update_from_flattened_dict(overrides)
-  setting = re.sub(r'\W+', '_', physics_ablation.setting(config))
-  made = f'{config.task.name}-{physics_ablation.mode(config)}-{config.seed}'
-  return made if setting == 'all' else f'{made}-{setting}'
 
 
 def execute(variant: str, overrides: Mapping, run: str) -> None:
@@ -59,7 +49,7 @@ def main(argv: list[str]) -> None:
   runs = []
   for variant, overrides in rows:
     if str(overrides['seed']) in SEEDS.value:
-      runs.append(name(variant, overrides))
+      runs.append(physics_ablation.name(variant, overrides))
       execute(variant, overrides, runs[-1])
   print(json.dumps({'runs': runs}))
 

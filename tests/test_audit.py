@@ -587,7 +587,7 @@ def run_program(path, capsys, **values):
 
 def test_strict_fails_only_where_a_law_is_broken(tmp_path, capsys):
   predictions.write(tmp_path / 'p.npz', file_of({'k': at(300, -0.1)}, kinds=('k',)))
-  laws = run_program(tmp_path / 'p.npz', capsys, output=str(tmp_path / 'other.json'))
+  laws = run_program(tmp_path / 'p.npz', capsys, json=str(tmp_path / 'other.json'))
   found = laws['non_negativity/k']
   assert (found['violations'], found['rows'], found['worst_row']) == (1, ROWS, PLANTED)
   assert found['worst'] == pytest.approx(0.1)

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from configs import physics_ablation
-from experiments.physics_ablation import name
 from spectra_jax.datasets import computed_optical
 from spectra_jax.model import component
 from spectra_jax.spectra import uniform_axis
@@ -224,7 +223,7 @@ def test_other_data_are_refused():
 @pytest.mark.parametrize(('variant', 'count'), [('tiny', 27), ('paired-tiny', 9)])
 def test_the_sweep_is_every_mode_with_every_seed(variant, count):
   rows = physics_ablation.sweep(variant)
-  names = [name(variant, overrides) for overrides in rows]
+  names = [physics_ablation.name(variant, overrides) for overrides in rows]
   assert len(set(names)) == len(rows) == count
   modes = {physics_ablation.mode(_config(variant, overrides)) for overrides in rows}
   assert {'none', 'soft'} < modes
