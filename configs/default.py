@@ -2,9 +2,49 @@
 
 A component is chosen by its file name (`backbone.name` = s5 loads spectra_jax/backbones/s5.py) and
 takes its options from the sub-dict of the same name, whose keys are exactly that class's fields.
+
+`zipped`, `product` and `chain` make the list of overrides that `sweep()` of a config returns. They
+are here because every other file of this folder is an experiment.
 """
 
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from ml_collections import ConfigDict
+
+Overrides = Mapping[str, Any]  # dotted key -> value
+
+
+def zipped(values: Mapping[str, Sequence]) -> list[dict]:
+  """Overrides that take the first value of every key, then the second, and so on."""
+  lengths = {key: len(of_key) for key, of_key in values.items()}
+  if len(set(lengths.values())) > 1:
+    raise ValueError(
+      f'zipped keys have {lengths} values; expected as many of each; add or drop some'
+    )
+  return [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
+
+
+def product(*parts: Mapping[str, Sequence] | Sequence[Overrides]) -> list[dict]:
+  """Overrides of every combination, the last fastest. {key: values} stands for all of its own."""
+  sweeps = [
+    product(*(zipped({key: of_key}) for key, of_key in part.items()))
+    if isinstance(part, Mapping)
+    else part
+    for part in parts
+  ]
+  rows = list(itertools.product(*sweeps))
+  for row in rows:
+    keys = [key for overrides in row for key in overrides]
+    if len(keys) > len(set(keys)):
+      raise ValueError(f'a product sets {keys}; expected each key once; take one part away')
+  return [{key: x for overrides in row for key, x in overrides.items()} for row in rows]
+
+
+def chain(*sweeps: Sequence[Overrides]) -> list[dict]:
+  """One sweep after the other."""
+  return [dict(overrides) for sweep in sweeps for overrides in sweep]
 
 
 def get_config() -> ConfigDict:
