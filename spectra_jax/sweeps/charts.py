@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib import colormaps
 from matplotlib.colors import to_hex
+from matplotlib.ticker import LogLocator, MaxNLocator
 
 from spectra_jax import figures
 
@@ -51,8 +52,9 @@ def line(a: Point, b: Point, colour: str = '#000000', width: float = 2) -> str:
 
 
 class Scale:
-  """Values along an axis, as shares of its length: numbers, logarithmic where they span much, and
-  anything else in the order in which it comes.
+  """Values along an axis, as shares of its length.
+
+  Numbers are logarithmic where they span much; anything else has the order in which it comes.
   """
 
   def __init__(self, values: Sequence, log: bool | None = None):
@@ -88,9 +90,21 @@ class Scale:
         found.append(nearest)
     return found
 
+  def round_ticks(self) -> list[float]:
+    """Round numbers within the values; the outermost values where there are not two such."""
+    low, high = self.values[0], self.values[-1]
+    if self.log and high >= 5 * low:
+      found = LogLocator(subs=(1, 2, 5)).tick_values(low, high)
+    else:
+      found = MaxNLocator(5, steps=(1, 2, 5, 10)).tick_values(low, high)
+    inside = [float(value) for value in found if low <= value <= high]
+    return inside if len(inside) > 1 else list(dict.fromkeys([low, high]))
+
 
 def written(value: object) -> str:
   """A value as short as it can be read."""
+  if isinstance(value, float) and value.is_integer() and abs(value) < 1e6:
+    return f'{value:.0f}'
   return f'{value:.4g}' if isinstance(value, float) else str(value)
 
 
@@ -136,12 +150,19 @@ def parallel_coordinates(
   parts += [line((x[name], top), (x[name], bottom)) for name in names]
   for name in names:
     parts.append(text((x[name], 40), shorten(name, 1300 // (14 * len(names)))))
-    for value in scales[name].ticks(6) if name in scales else []:
+    for value in _ticks(scales, name, label):
       _, y = place(name, value)
       side, anchor = (12, 'start') if name == label else (-12, 'end')
       parts.append(line((x[name] - 6, y), (x[name] + 6, y)))
       parts.append(text((x[name] + side, y + 8), shorten(written(value), 14), anchor))
   return svg(parts, f'{label} over {", ".join(names[:-1])}')
+
+
+def _ticks(scales: Mapping[str, Scale], name: str, label: str) -> list:
+  """Values that were chosen, as they are; of the score, if there is one, round numbers."""
+  if name != label:
+    return scales[name].ticks(6)
+  return scales[name].round_ticks() if name in scales else []
 
 
 def heat_map(
@@ -203,15 +224,16 @@ def learning_curves(
   place = lambda s, v: (left + steps(s) * (right - left), bottom - heights(v) * (bottom - top))
   few, shade = len(curves) <= FEW, colours(scores)
   parts = [line((left, top), (left, bottom)), line((left, bottom), (right, bottom))]
-  for value in heights.ticks(6):
+  for value in heights.round_ticks():
     _, y = place(steps.values[0], value)
     parts += [
       line((left, y), (right, y), '#e4e4e4', 1),
       text((left - 12, y + 8), written(value), 'end'),
     ]
-  for value in steps.ticks(6):
+  for value in steps.round_ticks():
     parts.append(text((place(value, heights.values[0])[0], bottom + 34), written(value)))
-  parts.append(text(((left + right) / 2, bottom + 68), f'training step; upwards {label}'))
+  told = '' if few else ' (coloured by its last value: dark is low, yellow high)'
+  parts.append(text(((left + right) / 2, bottom + 68), f'training step; upwards {label}{told}'))
   legend = []
   for i, (name, curve) in enumerate(curves.items()):
     colour = figures.LAYER_COLOURS[i % FEW] if few else shade.get(name, '#888888')

@@ -61,13 +61,14 @@ def write(root: pathlib.Path) -> pathlib.Path:
   curves = {name: curve for name, curve in curves.items() if curve}
   scores = {name: curve[-1][1] for name, curve in curves.items()}
   label = f'validation {metric}'
-  best = {'min': min, 'max': max}[mode](scores, key=scores.get, default=None)
+  whole = {name: score for name, score in scores.items() if reports[name]}
+  best = {'min': min, 'max': max}[mode](whole, key=whole.get, default=None)
   body = [
     _head(root, sweep, found),
     '<h2>Points</h2>',
     _table(root, sweep, found, reports, scores, label, best),
     *_charts(sweep, scores, curves, label),
-    *_figures(root, sweep, scores),
+    *_figures(root, sweep, scores, best),
   ]
   path = root / PAGE
   write_bytes_atomic(path, _document(f'Sweep {root.resolve().name}', body).encode())
@@ -236,14 +237,18 @@ def _hashable(value: Any) -> Any:
   return value if isinstance(value, str | int | float) else str(value)
 
 
-def _figures(root: pathlib.Path, sweep: points.Sweep, scores: Mapping[str, float]) -> Iterable[str]:
+def _figures(
+  root: pathlib.Path, sweep: points.Sweep, scores: Mapping[str, float], best: str | None
+) -> Iterable[str]:
+  """Those of each point, folded; the best point's are open."""
   drawn = {p.name: sorted((root / p.name / 'figures').glob('*.png')) for p in sweep.points}
   drawn = {name: files for name, files in drawn.items() if files}
   if drawn:
     yield '<h2>Figures</h2>'
   for name, files in drawn.items():
     score = f', {charts.written(scores[name])}' if name in scores else ''
-    yield f'<details><summary>{html.escape(name + score)}</summary>'
+    opened = ' open' if name == best else ''
+    yield f'<details{opened}><summary>{html.escape(name + score)}</summary>'
     for file in files:
       link, caption = _link(name, 'figures', file.name), html.escape(file.stem)
       image = f'<img loading="lazy" src="{link}" alt="{caption} of {html.escape(name)}">'
