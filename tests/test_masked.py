@@ -13,6 +13,7 @@ from spectra_jax.spectra import uniform_axis
 from spectra_jax.splits import make_split
 from spectra_jax.tasks import masked
 from tests import synthetic
+from tests.parameters import draw
 
 AXIS = uniform_axis(400.0, 4000.0, 1024)
 
@@ -123,12 +124,13 @@ def test_jacobian_with_respect_to_hidden_intensities_is_exactly_zero(task, train
 def test_hidden_intensities_do_not_move_the_prediction(task):
   module, batch = task.module(), first(task, 3)
 
+  @jax.jit
   def predict(params, values):
     inputs, _ = task.inputs(None, 0, {**batch, 'values': values}, train=False)
     return module.apply(params, **inputs, nu_L=AXIS, train=False)
 
   inputs, targets = task.inputs(None, 0, batch, train=False)
-  params = module.init(jax.random.key(0), **inputs, nu_L=AXIS, train=False)
+  params = draw(lambda key: module.init(key, **inputs, nu_L=AXIS, train=False))
   loud = np.where(targets['masked'], 1e6, batch['values'])
   np.testing.assert_array_equal(predict(params, batch['values']), predict(params, loud))
 
