@@ -107,7 +107,7 @@ def _sections(table: Table, chosen: Sequence[Run]) -> dict[str, list[Run]]:
 
 def _line(table: Table, section: str, label: str, method: str, runs: Sequence[Run]) -> Line:
   runs = sorted(runs, key=lambda run: run.seed)
-  if runs:
+  if runs and method == MODEL:
     run_files.check_alike(label, runs)
   make = _of_model if method == MODEL else _of_baseline
   cells = [make(table, column, label, method, runs) for column in table.columns]
