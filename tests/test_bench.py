@@ -111,6 +111,15 @@ def test_backbones_are_of_one_size():
   assert result['linoss_over_conv_training'] > 0
 
 
+def test_input_gathers_from_memory_and_from_shards():
+  flags_ = ['--rows=300', '--points=8', '--batches=7', '--shard_rows=64', '--rounds=1']
+  result = in_process('input', *flags_)
+  for where in ('memory', 'memmap'):
+    assert result[f'{where}_spectra_per_s'] == result['batches']['7'][where] > 0
+    assert result[f'{where}_spectra_per_cpu_s'] > 0
+  assert result['rows_us'] > 0
+
+
 @pytest.mark.slow  # compiles the training step of seven models
 def test_laws_times_every_way_of_asking():
   result = in_process('laws', '--size=tiny', '--rounds=1')

@@ -1,6 +1,6 @@
 """Spectra a second that the input gathers, from memory and from memory-mapped shards.
 
-  python -m experiments.bench input --spectra=200000 --points=1024
+  python -m experiments.bench input --rows=200000 --points=1024
 
 A batch is what a training step takes: rows of a random permutation (`batches.training_rows`) and
 their float32 values. The shards are written anew into a temporary folder; as a machine has just
@@ -24,7 +24,7 @@ from absl import flags
 from experiments import timing
 from spectra_jax import batches, shards
 
-_SPECTRA = flags.DEFINE_integer('spectra', 100_000, 'rows there are', lower_bound=1)
+_ROWS = flags.DEFINE_integer('rows', 100_000, 'rows there are', lower_bound=1)
 _POINTS = flags.DEFINE_integer('points', 1024, 'points of a spectrum, L', lower_bound=1)
 _BATCHES = flags.DEFINE_list('batches', ['16', '64', '512'], 'batch sizes; the first one counts')
 _SHARD = flags.DEFINE_integer('shard_rows', 4096, 'spectra of a shard', lower_bound=1)
@@ -33,7 +33,7 @@ _SECONDS = 0.2  # of one timed stretch
 
 def run() -> dict:
   """Medians over --rounds stretches, memory and shards in turn."""
-  values = np.random.default_rng(0).random((_SPECTRA.value, _POINTS.value), np.float32)
+  values = np.random.default_rng(0).random((_ROWS.value, _POINTS.value), np.float32)
   with tempfile.TemporaryDirectory() as folder:
     stored = _shards(pathlib.Path(folder), values)
     rows = batches.training_rows(0, 0, min(64, len(values)), len(values))
@@ -41,7 +41,7 @@ def run() -> dict:
     sizes = {size: _measure(int(size), values, stored) for size in _BATCHES.value}
   first = sizes[_BATCHES.value[0]]
   return {
-    'case': f'N={_SPECTRA.value},L={_POINTS.value},shard={_SHARD.value}',
+    'case': f'N={_ROWS.value},L={_POINTS.value},shard={_SHARD.value}',
     'rounds': timing.ROUNDS.value,
     'memory_spectra_per_s': first['memory'],
     'memmap_spectra_per_s': first['memmap'],
