@@ -8,6 +8,7 @@
   run     trains them here, --jobs at a time, each on cores or GPUs of its own
   submit  hands them to a scheduler: --executor=slurm, --minutes and what a job asks for
   status  how far each is and how long still; --watch=SECONDS, --json
+  report  all of it as one HTML page, ROOT/index.html
   resume  what did not finish, by `run`, or by `submit` with --executor
   print   a shell line a point, for launchers of pods such as `gcloud compute tpus tpu-vm ssh
           --worker=all` or xpk; untested on any pod
@@ -28,10 +29,10 @@ from typing import Any
 
 from absl import app, flags
 
-from spectra_jax.sweeps import choices, local, points, status
+from spectra_jax.sweeps import choices, local, page, points, status
 from spectra_jax.workdir import write_json_atomic
 
-COMMANDS = ('list', 'run', 'submit', 'status', 'resume', 'print')
+COMMANDS = ('list', 'run', 'submit', 'status', 'resume', 'print', 'report')
 
 CONFIG = flags.DEFINE_string('config', None, 'configs/NAME.py or configs/NAME.py:VARIANT.')
 SWEEP = flags.DEFINE_string('sweep', None, "'key=a,b;key=range(5)' instead of the config's own.")
@@ -144,6 +145,8 @@ def main(argv: list[str]) -> None:
   try:
     if command == 'status':
       return show()
+    if command == 'report':
+      return print(json.dumps({'page': str(page.write(ROOT.value))}))
     sweep = chosen(command)
     if command == 'run' or (command == 'resume' and EXECUTOR.value is None):
       run(sweep)
