@@ -8,6 +8,7 @@ import pytest
 from configs import paper as contents
 from spectra_jax import paper
 from spectra_jax.tables import spec
+from tests import processes
 
 SWEEPS = (
   {'folder': 'a', 'config': 'configs/pretrain.py:tiny', 'points': ({'seed': 0}, {'seed': 1})},
@@ -80,3 +81,22 @@ def test_the_contents_name_what_exists(variant):
 def test_an_unknown_variant_is_refused():
   with pytest.raises(ValueError, match="no variant 'fast', expected full or quick"):
     contents.get_config('fast')
+
+
+@pytest.mark.slow
+def test_binaries_end_with_one_json_object(tmp_path):
+  """table, compare and paper as people call them; what they print last is in a file as well."""
+  results = 'experiments/results'
+  calls = {
+    'table': ['--tables=pretrain,paired', f'--runs={results}', f'--output={tmp_path}'],
+    'compare': [f'{results}/pretrain/{name}' for name in ('full', 'quick')],
+    'paper': ['--norun', f'--root={results}', f'--output={tmp_path}'],
+  }
+  files = {'table': 'tables.json', 'compare': 'comparison.json', 'paper': 'paper.json'}
+  calls['compare'].append(f'--output={tmp_path}/comparison.json')
+  for name, words in calls.items():
+    printed = processes.finish(processes.start('-m', f'experiments.{name}', *words))
+    last = json.loads(printed.splitlines()[-1])
+    assert last == json.loads((tmp_path / files[name]).read_text())
+  wrong = processes.start('-m', 'experiments.table', '--tables=nope', f'--output={tmp_path}')
+  assert processes.finish(wrong, code=1).startswith("error: configs/tables has no 'nope'")
