@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from configs import physics_ablation, pretrain
-from spectra_jax import batches, model, shards, storage, train
+from spectra_jax import batches, model, shards, storage, train, trained
+from spectra_jax.datasets import computed
 from spectra_jax.spectra import Spectra
-from spectra_jax.workdir import identity
+from spectra_jax.workdir import claim, identity
 from tests import synthetic
 
 
@@ -110,6 +111,30 @@ def test_gaps_are_kept(tmp_path):
   assert (np.argwhere(~np.asarray(found.mask)) == [[7, 2]]).all()
   assert np.isnan(found.values[7][2])
   assert json.loads((folder / storage.MANIFEST).read_text())['kinds']['ir']['state'] == 'measured'
+
+
+def test_a_run_of_before_there_was_a_choice_is_read(lines, tmp_path):
+  c = in_memory(config(lines, tmp_path, 64))
+  older = {key: value for key, value in json.loads(c.to_json()).items() if key != 'data'}
+  source = computed.there(str(lines))[0]
+  document = {'config': older, 'data_hash': source, 'identity': identity(c, source)}
+  (tmp_path / 'config.json').write_text(json.dumps(document))
+  assert trained._run(tmp_path).data_hash == source
+  assert set(trained.DATA) == set(c.data)
+
+
+@pytest.mark.slow  # two runs
+def test_a_run_on_shards_leaves_the_same_trace(tmp_path):
+  for storage_, folder in (('memory', tmp_path / 'memory'), ('memmap', tmp_path / 'memmap')):
+    c = pretrain.get_config('tiny')
+    c.data.storage, c.data.cache, c.log.figures = storage_, str(tmp_path / 'cache'), False
+    run = train.prepare(c, str(folder))
+    with claim(folder, c, run.data_hash):
+      train.train(run)
+  traces = [(tmp_path / name / 'metrics.jsonl').read_bytes() for name in storage.STORAGES]
+  assert traces[0] == traces[1]
+  reports = [json.loads((tmp_path / n / 'report.json').read_text()) for n in storage.STORAGES]
+  assert reports[0]['results'] == reports[1]['results']
 
 
 @pytest.mark.parametrize(
