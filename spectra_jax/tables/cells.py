@@ -122,7 +122,9 @@ def _of_model(table: Table, column: Column, label: str, method: str, runs: Seque
     return cell
   values = [float(run.number(column.metric)) for run in there]
   cell.value = float(np.mean(values))
-  sums = run_files.stacked(there, column.metric) if column.regime else None
+  if not column.regime:  # a time or a size: its spread says nothing of the method
+    return cell
+  sums = run_files.stacked(there, column.metric)
   found = statistics.bootstrap(sums, table.resamples, table.level) if sums else None
   if found is not None:
     groups = statistics.judged(sums).numerator_SxG.shape[1]

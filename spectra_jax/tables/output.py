@@ -102,7 +102,8 @@ def notes(table: Table, lines: Sequence[Line]) -> list[str]:
   cells = [cell for line in lines for cell in line.cells]
   over = sorted({cell.over for cell in cells if cell.over})
   runs = [run for cell in cells for run in cell.runs if cell.column.regime]
-  splits = sorted({f'{run.regime}, {run.split}' for run in runs})
+  told = lambda run: f', {len(run.groups)} test groups' if run.groups else ''
+  splits = sorted({f'{run.regime}, {run.split}{told(run)}' for run in runs})
   text = [f'split: {"; ".join(splits)}'] if splits else []
   if over:
     text.append(f'mean over seeds [{100 * table.level:g} % interval over {"; ".join(over)}]')

@@ -121,19 +121,23 @@ def selected(runs: Sequence[Run], root: pathlib.Path, row: Row) -> list[Run]:
   """The runs that the row asks for.
 
   Raises:
-    ValueError: a key in `where` that no run has.
+    ValueError: a key in `where` that no run has which the rest of it selects.
   """
   folders = set(root.glob(row.runs))
   there = [run for run in runs if run.folder in folders]
   for key in row.where:
-    if there and not any(key in run.config for run in there):
+    others = [run for run in there if _matches(run, row.where, without=key)]
+    if others and not any(key in run.config for run in others):
       raise ValueError(
-        f'row {row.label!r} selects by {key!r}, which the config of no run has; expected a key of '
-        'configs/default.py; correct `where`'
+        f'row {row.label!r} selects by {key!r}, which the config of no run has, as of '
+        f'{others[0].folder}; expected a key of configs/default.py; correct `where`'
       )
+  return [run for run in there if _matches(run, row.where, without=None)]
+
+
+def _matches(run: Run, where: Mapping[str, Any], without: str | None) -> bool:
   absent = object()
-  match = lambda run: all(run.config.get(k, absent) == v for k, v in row.where.items())
-  return [run for run in there if match(run)]
+  return all(run.config.get(key, absent) == where[key] for key in where if key != without)
 
 
 def expanded(runs: Sequence[Run], row: Row) -> dict[str, list[Run]]:
