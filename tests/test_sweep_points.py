@@ -181,6 +181,13 @@ def test_names_are_folders_and_different_for_different_overrides(sweep):
   assert names == points._names(sweep)
 
 
+def test_values_that_a_file_system_may_confuse_get_other_names():
+  names = points._names([{'path': path} for path in ('a b', 'a_b', 'A/b', 'c')])
+  assert len({name.casefold() for name in names}) == 4
+  assert names[3] == 'path=c'  # and only those
+  assert len(points._names([{'path': 'x' * 300}])[0]) == points.LONGEST_NAME
+
+
 def plan(text):
   return points.plan(TINY, choices.parse(text))
 
