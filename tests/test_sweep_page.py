@@ -85,19 +85,19 @@ class Parser(html.parser.HTMLParser):
 
 def test_the_table_says_what_the_folders_say(written):
   head, *rows = Parser(written[2]).rows
-  assert head == ['point', 'state', 'step', 'a', 'b', 'validation nre', 'test ir [95 %]', 'minutes']
+  assert head == ['point', 'state', 'step', 'validation nre', 'test ir [95 %]', 'minutes', 'a', 'b']
   assert [row[0].split(' report')[0].split(' log')[0] for row in rows] == NAMES
   assert [row[1].split()[1].rstrip(',') for row in rows] == [
     *('finished', 'finished', 'failed', 'waiting', 'waiting', 'waiting')
   ]
   assert [row[2] for row in rows] == ['20/20'] * 4 + ['0/?'] * 2
-  assert [row[4] for row in rows] == ['x', NASTY] * 3
+  assert [row[7] for row in rows] == ['x', NASTY] * 3
   last = [2 / 21 + 0.125 * (4 - i) for i in range(4)]
   best = [False, True, False, False]  # of those that are finished
   marked = [f'{x:.4g}{" ★ best" * b}' for x, b in zip(last, best, strict=True)]
-  assert [row[5] for row in rows] == [*marked, '', '']
-  assert [row[6] for row in rows] == ['0.625 [0.525, 0.725]', '0.5 [0.400, 0.600]', '', '', '', '']
-  assert rows[0][7] == '1.5'
+  assert [row[3] for row in rows] == [*marked, '', '']
+  assert [row[4] for row in rows] == ['0.625 [0.525, 0.725]', '0.5 [0.400, 0.600]', '', '', '', '']
+  assert rows[0][5] == '1.5'
   assert f'ValueError: {NASTY}' in rows[2][1]
 
 
@@ -132,6 +132,16 @@ def test_a_sweep_that_has_not_begun_has_a_page(tmp_path):
   document['points'] = [{**document['points'][0], 'overrides': {}}]
   (tmp_path / 'sweep.json').write_text(json.dumps(document))
   assert '<svg' not in page.write(tmp_path).read_text()
+
+
+def test_points_without_an_override_are_drawn_as_in_the_config(tmp_path):
+  make(tmp_path)
+  document = json.loads((tmp_path / 'sweep.json').read_text())
+  del document['points'][0]['overrides']['a']
+  (tmp_path / 'sweep.json').write_text(json.dumps(document))
+  coordinates = re.search(r'<svg.*?</svg>', page.write(tmp_path).read_text(), re.DOTALL).group()
+  told = [element.text for element in ET.fromstring(coordinates).findall('text')]
+  assert {'a', 'b', page.AS_IT_IS, '1', '2', '3'} <= set(told)
 
 
 def test_another_folder_is_refused(tmp_path):

@@ -29,6 +29,7 @@ SIGNS = {
   'stopped': '■',
   'waiting': '·',
 }
+AS_IT_IS = 'as in config'  # where a point does not override a key that others do
 STYLE = """
 body { font: 19px/1.45 system-ui, sans-serif; margin: 2em auto; max-width: 1240px; padding: 0 1em;
   color: #111; background: #fff; }
@@ -148,20 +149,20 @@ def _table(
   label: str,
   best: str | None,
 ) -> str:
-  """One row a point: state, overrides, validation, then the test's numbers with their intervals."""
+  """One row a point: state, validation, the test's numbers with their intervals, overrides."""
   keys = list(dict.fromkeys(key for point in sweep.points for key in point.overrides))
   of = {name: headline(report['results']) for name, report in reports.items() if report}
   groups = list(dict.fromkeys(group for each in of.values() for group in each))
   short = points.shorten(set(keys))
-  head = ['point', 'state', 'step', *(short[key] for key in keys), label]
-  head += [f'test {group} [95 %]' for group in groups] + ['minutes']
+  head = ['point', 'state', 'step', label, *(f'test {group} [95 %]' for group in groups)]
+  head += ['minutes', *(short[key] for key in keys)]
   rows = ['<tr>' + ''.join(f'<th>{html.escape(name)}</th>' for name in head) + '</tr>']
   for point, state in zip(sweep.points, found, strict=True):
     cells = [_name(root, point.name), _state(state), _text(f'{state.step}/{state.steps or "?"}')]
-    cells += [_text(point.overrides.get(key, '')) for key in keys]
     cells.append(_value(scores.get(point.name), mark=' ★ best' * (point.name == best)))
     cells += [_value(*of.get(point.name, {}).get(group, (None,))) for group in groups]
     cells.append(_value(state.wall_s / 60 if state.wall_s is not None else None))
+    cells += [_text(point.overrides.get(key, '')) for key in keys]
     rows.append(f'<tr class="{state.state}">{"".join(cells)}</tr>')
   return '\n'.join(['<div class="wide"><table>', *rows, '</table></div>'])
 
@@ -208,7 +209,8 @@ def _charts(
 ) -> Iterable[str]:
   varying = _varying(sweep)
   short = points.shorten(set(varying))
-  rows = {p.name: {short[key]: p.overrides[key] for key in varying} for p in sweep.points}
+  value = lambda point, key: point.overrides.get(key, AS_IT_IS)
+  rows = {p.name: {short[key]: value(p, key) for key in varying} for p in sweep.points}
   if varying:
     yield '<h2>Overrides</h2>'
     yield charts.parallel_coordinates(rows, scores, label)
@@ -227,10 +229,10 @@ def _charts(
 
 
 def _varying(sweep: points.Sweep) -> list[str]:
-  """Overrides that every point has and that differ between points."""
-  shared = set.intersection(*(set(point.overrides) for point in sweep.points))
-  values = lambda key: {str(point.overrides[key]) for point in sweep.points}
-  return [key for key in sweep.points[0].overrides if key in shared and len(values(key)) > 1]
+  """Overrides that differ between points, be it that some points do not have them."""
+  keys = dict.fromkeys(key for point in sweep.points for key in point.overrides)
+  values = lambda key: {str(point.overrides.get(key, AS_IT_IS)) for point in sweep.points}
+  return [key for key in keys if len(values(key)) > 1]
 
 
 def _hashable(value: Any) -> Any:
