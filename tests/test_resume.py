@@ -254,6 +254,10 @@ def test_a_run_killed_and_then_terminated_is_the_uninterrupted_one(flags, whole,
   terminate(tmp_path, flags, 9)
   assert 'finished' in processes.finish(start(tmp_path, flags))
   assert_same_run(tmp_path, whole, flags)
+  killed, terminated, last = json.loads((tmp_path / 'attempts.json').read_text())
+  assert killed['first_step'] == 0 < terminated['first_step'] <= last['first_step']
+  assert last['first_step'] == terminated['step']  # SIGTERM: counted up to the end
+  assert min(attempt['wall_s'] for attempt in (killed, terminated, last)) > 0
 
 
 @pytest.mark.slow
