@@ -24,11 +24,11 @@ RESULTS = pathlib.Path(__file__).parent / 'results' / 'physics_ablation'
 VARIANT = flags.DEFINE_enum('variant', 'quick', physics_ablation.SIZES, 'Size of the models.')
 WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of all runs.')
 SEEDS = flags.DEFINE_list('seeds', [str(s) for s in physics_ablation.SEEDS], 'Of these alone.')
-OUTPUT = flags.DEFINE_string('output', str(RESULTS), 'Where NAME/report.json goes.')
+OUTPUT = flags.DEFINE_string('output', str(RESULTS), 'Where NAME/report.json, NAME/scores.npz go.')
 
 
 def execute(variant: str, overrides: Mapping, run: str) -> None:
-  """One run, through the binary that anybody would train it with; its report goes to --output."""
+  """One run, through the binary that anybody would train it with; report and scores go to --output."""
   kept, workdir = pathlib.Path(OUTPUT.value) / run / 'report.json', f'{WORKDIR.value}/{run}'
   if kept.exists():
     return print(f'{run}: kept already', flush=True)
@@ -38,7 +38,8 @@ def execute(variant: str, overrides: Mapping, run: str) -> None:
   print(' '.join(command[1:]), flush=True)
   subprocess.run(command, check=True)
   kept.parent.mkdir(parents=True, exist_ok=True)
-  shutil.copy(f'{workdir}/report.json', kept)
+  for name in ('scores.npz', 'report.json'):  # the report last: with it the run counts as kept
+    shutil.copy(f'{workdir}/{name}', kept.parent)
 
 
 def main(argv: list[str]) -> None:
