@@ -28,7 +28,7 @@ OUTPUT = flags.DEFINE_string('output', str(RESULTS), 'Where NAME/report.json, NA
 
 
 def execute(variant: str, overrides: Mapping, run: str) -> None:
-  """One run, through the binary that anybody would train it with; report and scores go to --output."""
+  """One run, through the binary that anybody would train it with; --output gets its report."""
   kept, workdir = pathlib.Path(OUTPUT.value) / run / 'report.json', f'{WORKDIR.value}/{run}'
   if kept.exists():
     return print(f'{run}: kept already', flush=True)
