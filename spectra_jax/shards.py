@@ -6,7 +6,7 @@ reading anything; only a gather touches the disk, and only the rows it asks for.
 
 import hashlib
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -61,7 +61,24 @@ def concatenate(parts: Sequence[np.ndarray | Sharded]) -> np.ndarray | Sharded:
   return Sharded(pieces, piece_N, np.concatenate([part.row_N for part in parts]))
 
 
-def blocks(values: np.ndarray | Sharded, rows: np.ndarray) -> Iterator[np.ndarray]:
+class Computed:
+  """Rows that are computed when they are indexed, from others that need not be in memory."""
+
+  def __init__(self, count: int, compute: Callable[[np.ndarray], np.ndarray]):
+    """`compute` takes row numbers [B] and gives the rows [B, L]."""
+    self._count, self._compute = count, compute
+
+  def __len__(self) -> int:
+    return self._count
+
+  def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+    return self._compute(rows)
+
+
+Rows = np.ndarray | Sharded | Computed
+
+
+def blocks(values: Rows, rows: np.ndarray) -> Iterator[np.ndarray]:
   """These rows in float64, `BLOCK` at a time."""
   for start in range(0, len(rows), BLOCK):
     yield np.float64(values[rows[start : start + BLOCK]])

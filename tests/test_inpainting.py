@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from spectra_jax import shards
 from spectra_jax.chemometrics.inpainting import (
   by_mask,
   choose_shrinkage,
@@ -48,6 +49,27 @@ def test_nearest_finds_a_library_spectrum_from_any_mask():
   query, visible = library[[7, 3, 41, 7, 9, 11]], hidden_bands(6)
   hidden = np.where(visible, query, 1e9)
   np.testing.assert_array_equal(nearest(hidden, visible, library), query)
+
+
+def test_blocks_of_a_library_give_what_the_whole_gives(monkeypatch):
+  train, query, visible = low_rank(50, 0), low_rank(12, 1), hidden_bands(12)
+  rows = np.arange(0, 50, 3)
+  whole = nearest(query, visible, train), fit_gaussian(train, 0.1, rows)
+  monkeypatch.setattr(shards, 'BLOCK', 7)
+  read = []
+
+  def compute(some):
+    read.append(len(some))
+    return train[some]
+
+  library = shards.Computed(50, compute)
+  np.testing.assert_array_equal(nearest(query, visible, library), whole[0])
+  fitted = fit_gaussian(library, 0.1, rows)
+  np.testing.assert_allclose(fitted.mean_L, train[rows].mean(0), rtol=1e-12)
+  covariance = np.cov(train[rows].T, bias=True)
+  np.testing.assert_allclose(fitted.covariance_LxL, covariance, atol=1e-12 * np.trace(covariance))
+  np.testing.assert_allclose(whole[1].covariance_LxL, covariance, atol=1e-12 * np.trace(covariance))
+  assert max(read) == 7
 
 
 def test_masks_are_grouped_without_loss():

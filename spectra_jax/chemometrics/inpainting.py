@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 import scipy.linalg
 
+from spectra_jax.shards import Rows, blocks
 from spectra_jax.splits import folds
 
 SHRINKAGES = tuple(10.0 ** np.arange(-5.5, -1.4, 0.5))
@@ -24,11 +25,17 @@ def linear(values_BxL: np.ndarray, visible_BxL: np.ndarray, nu_L: np.ndarray) ->
   return np.stack(filled)
 
 
-def nearest(values_BxL: np.ndarray, visible_BxL: np.ndarray, library_NxL: np.ndarray) -> np.ndarray:
+def nearest(values_BxL: np.ndarray, visible_BxL: np.ndarray, library_NxL: Rows) -> np.ndarray:
   """The library spectrum with the least squared distance on the visible points."""
-  query_BxL = np.where(visible_BxL, values_BxL, 0.0)
-  distance_BxN = visible_BxL @ (library_NxL**2).T - 2 * query_BxL @ library_NxL.T
-  return library_NxL[distance_BxN.argmin(1)]
+  query_BxL, count = np.where(visible_BxL, values_BxL, 0.0), len(values_BxL)
+  least_B, found_BxL = np.full(count, np.inf), np.empty(values_BxL.shape)
+  for block in blocks(library_NxL, np.arange(len(library_NxL))):
+    distance_BxM = visible_BxL @ (block**2).T - 2 * query_BxL @ block.T
+    best_B = distance_BxM.argmin(1)
+    distance_B = distance_BxM[np.arange(count), best_B]
+    nearer = distance_B < least_B
+    least_B[nearer], found_BxL[nearer] = distance_B[nearer], block[best_B[nearer]]
+  return found_BxL
 
 
 def by_mask(visible_BxL: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -75,15 +82,18 @@ class ConditionalGaussian:
     return self.covariance_LxL[np.ix_(seen, seen)], self.covariance_LxL[np.ix_(seen, ~seen)]
 
 
-def fit_gaussian(train_NxL: np.ndarray, shrinkage: float) -> ConditionalGaussian:
-  """Mean and covariance of the training spectra."""
-  mean_L = train_NxL.mean(0)
-  centred = train_NxL - mean_L
-  return ConditionalGaussian(mean_L, centred.T @ centred / len(train_NxL), shrinkage)
+def fit_gaussian(
+  train_NxL: Rows, shrinkage: float, rows: np.ndarray | None = None
+) -> ConditionalGaussian:
+  """Mean and covariance of the training spectra, or of these rows of them, block by block."""
+  rows = np.arange(len(train_NxL)) if rows is None else rows
+  mean_L = sum(block.sum(0) for block in blocks(train_NxL, rows)) / len(rows)
+  products = ((block - mean_L).T @ (block - mean_L) for block in blocks(train_NxL, rows))
+  return ConditionalGaussian(mean_L, sum(products) / len(rows), shrinkage)
 
 
 def choose_shrinkage(
-  train_NxL: np.ndarray,
+  train_NxL: Rows,
   groups_N: np.ndarray,
   masks_CxL: np.ndarray,
   fold_count: int,
@@ -104,7 +114,7 @@ def choose_shrinkage(
   error = np.zeros(len(shrinkages))
   for held_out in folds(groups_N, fold_count):
     kept = np.setdiff1d(np.arange(len(train_NxL)), held_out)
-    fitted = fit_gaussian(train_NxL[kept], 0.0)
+    fitted = fit_gaussian(train_NxL, 0.0, kept)
     for c, seen in enumerate(masks_CxL):
       rows = held_out[c :: len(masks_CxL)]
       error += fitted.errors(train_NxL[rows], seen, shrinkages)

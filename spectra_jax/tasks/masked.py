@@ -280,9 +280,10 @@ class Task:
     rows = np.asarray(inputs['kind_B']) == k
     return np.float64(inputs['values_BxL'])[rows], np.asarray(inputs['visible_BxL'])[rows]
 
-  def _scaled_training_set(self, k: int) -> np.ndarray:
-    values = self.spectra[self.kinds[k]].values[self.split.train]
-    return np.sqrt(np.float64(values)) / self.scale_K[k]
+  def _scaled_training_set(self, k: int) -> shards.Computed:
+    values, rows = self.spectra[self.kinds[k]].values, self.split.train
+    scaled = lambda some: np.sqrt(np.float64(values[rows[some]])) / self.scale_K[k]
+    return shards.Computed(len(rows), scaled)
 
   def _fill(self, name: str, k: int, values: np.ndarray, visible: np.ndarray) -> np.ndarray:
     if name == 'mean':

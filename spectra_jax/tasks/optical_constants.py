@@ -306,7 +306,7 @@ class Task:
   def _fitted(self) -> inpainting.ConditionalGaussian:
     """On the training side; its shrinkage is the best on the validation side, under two masks."""
     fitted, points = inpainting.fit_gaussian(self._joint('train'), 0.0), len(self.nu_L)
-    truth, rng = self._joint('validation'), np.random.default_rng(masked.EVAL_SEED)
+    truth, rng = self._joint('validation')[:], np.random.default_rng(masked.EVAL_SEED)
     noise = self.options.noise / self.seen[1]
     truth[:, :points] += noise * rng.standard_normal((len(truth), points))
     rows = np.arange(SHRINKAGE_MASKS)
@@ -315,12 +315,16 @@ class Task:
     error = sum(fitted.errors(truth, each, SHRINKAGES) for each in seen)
     return dataclasses.replace(fitted, shrinkage=SHRINKAGES[int(error.argmin())])
 
-  def _joint(self, side: str) -> np.ndarray:
+  def _joint(self, side: str) -> shards.Computed:
     """[N, 3 L] float64: reflectance, n and k as multiples of what varies in training."""
     examples, (mean, deviation) = self.examples(side), self.seen
-    parts = [(examples['reflectance'].astype(np.float64) - mean) / deviation]
-    parts += [(examples[name] - self.mean[name]) / self.scale[name] for name in QUANTITIES]
-    return np.concatenate(parts, 1)
+
+    def beside(rows):
+      parts = [(examples['reflectance'][rows].astype(np.float64) - mean) / deviation]
+      parts += [(examples[name][rows] - self.mean[name]) / self.scale[name] for name in QUANTITIES]
+      return np.concatenate(parts, 1)
+
+    return shards.Computed(len(examples['row']), beside)
 
   def _phase(self, values: np.ndarray, visible: np.ndarray) -> dict[str, np.ndarray]:
     """n + i k = (1 + r) / (1 - r), r = sqrt(R) e^{i theta}, theta by Kramers-Kronig from ln R."""

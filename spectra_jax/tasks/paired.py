@@ -325,14 +325,17 @@ class Task:
   def _fitted(self) -> inpainting.ConditionalGaussian:
     """On the training side; its shrinkage is the best on the validation side, under two masks."""
     fitted = inpainting.fit_gaussian(self._roots_of('train'), 0.0)
-    truth, masks = self._roots_of('validation'), self._held_out_masks(np.arange(SHRINKAGE_MASKS))
+    truth, masks = self._roots_of('validation')[:], self._held_out_masks(np.arange(SHRINKAGE_MASKS))
     visible = np.concatenate([np.asarray(masks[kind]) for kind in KINDS], 1)
     error = sum(fitted.errors(truth, seen, SHRINKAGES) for seen in visible)
     return dataclasses.replace(fitted, shrinkage=SHRINKAGES[int(error.argmin())])
 
-  def _roots_of(self, side: str) -> np.ndarray:
+  def _roots_of(self, side: str) -> shards.Computed:
+    """[N, 2 L] float64: scaled roots of both kinds side by side."""
     examples = self.examples(side)
-    return np.concatenate([np.sqrt(np.float64(examples[k])) / self.scale[k] for k in KINDS], 1)
+    roots = lambda kind, rows: np.sqrt(np.float64(examples[kind][rows])) / self.scale[kind]
+    beside = lambda rows: np.concatenate([roots(kind, rows) for kind in KINDS], 1)
+    return shards.Computed(len(examples['row']), beside)
 
 
 def build(config: ConfigDict, spectra: Mapping[str, Spectra], split: Split) -> Task:
