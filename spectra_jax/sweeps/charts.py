@@ -15,6 +15,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator
 from spectra_jax import figures
 
 WIDTH, HEIGHT, FONT = 1200, 560, 24
+LETTER = 14  # width of one, about
 FEW = len(figures.LAYER_COLOURS)  # curves that have a colour each
 DASHES = ('', '14 6', '4 6', '18 6 4 6')
 Point = tuple[float, float]
@@ -131,8 +132,10 @@ def parallel_coordinates(
     label: of the score.
   """
   names = [*next(iter(rows.values())), label]
-  left, top, bottom = 120, 70, HEIGHT - 50
-  x = {name: left + i * (WIDTH - 2 * left) / (len(names) - 1) for i, name in enumerate(names)}
+  left, top, bottom = 160, 90, HEIGHT - 30
+  apart = (WIDTH - 2 * left) / (len(names) - 1)
+  fits = max(int(apart / LETTER), 4)  # letters between two axes
+  x = {name: left + i * apart for i, name in enumerate(names)}
   values = {name: [row[name] for row in rows.values()] for name in names[:-1]}
   scales = {name: Scale(found) for name, found in values.items()}
   if scores:
@@ -148,13 +151,13 @@ def parallel_coordinates(
     else:
       parts.append(path(points, '#888888', f'{point}: no {label}', dash='8 8', width=2))
   parts += [line((x[name], top), (x[name], bottom)) for name in names]
-  for name in names:
-    parts.append(text((x[name], 40), shorten(name, 1300 // (14 * len(names)))))
+  for i, name in enumerate(names):  # names take turns in two lines, so each has room for two
+    parts.append(text((x[name], 30 + 34 * (i % 2)), shorten(name, 2 * fits - 2)))
     for value in _ticks(scales, name, label):
       _, y = place(name, value)
       side, anchor = (12, 'start') if name == label else (-12, 'end')
       parts.append(line((x[name] - 6, y), (x[name] + 6, y)))
-      parts.append(text((x[name] + side, y + 8), shorten(written(value), 14), anchor))
+      parts.append(text((x[name] + side, y + 8), shorten(written(value), fits - 1), anchor))
   return svg(parts, f'{label} over {", ".join(names[:-1])}')
 
 
@@ -187,7 +190,7 @@ def heat_map(
     text((12, top - 14), f'{names[0]} ↓', 'start'),
   ]
   for j, b in enumerate(across):
-    parts.append(text((left + (j + 0.5) * width, 80), shorten(written(b), int(width / 14))))
+    parts.append(text((left + (j + 0.5) * width, 80), shorten(written(b), int(width / LETTER))))
   for i, a in enumerate(down):
     y = top + i * height
     parts.append(text((left - 14, y + 44), shorten(written(a), 18), 'end'))

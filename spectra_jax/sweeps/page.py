@@ -29,7 +29,7 @@ SIGNS = {
   'stopped': '■',
   'waiting': '·',
 }
-AS_IT_IS = 'as in config'  # where a point does not override a key that others do
+AS_IT_IS = '–'  # where a point does not override a key that others do
 STYLE = """
 body { font: 19px/1.45 system-ui, sans-serif; margin: 2em auto; max-width: 1240px; padding: 0 1em;
   color: #111; background: #fff; }
@@ -38,6 +38,7 @@ h1 { font-size: 1.7em; } h2 { font-size: 1.35em; margin-top: 1.6em; }
 table { font-size: .87em; }
 th, td { text-align: left; padding: .25em .8em .25em 0; border-bottom: 1px solid #ccc;
   vertical-align: top; white-space: nowrap; }
+td:first-child { white-space: normal; min-width: 20em; overflow-wrap: anywhere; }
 td.number { text-align: right; font-variant-numeric: tabular-nums; }
 tr.failed td, tr.lost td { background: #fbe9e0; }
 pre { background: #f3f3f3; padding: .6em; overflow-x: auto; }
@@ -213,6 +214,8 @@ def _charts(
   rows = {p.name: {short[key]: value(p, key) for key in varying} for p in sweep.points}
   if varying:
     yield '<h2>Overrides</h2>'
+    if any(AS_IT_IS in row.values() for row in rows.values()):
+      yield f'<p>{AS_IT_IS} stands for what the config says, where a point overrides nothing.</p>'
     yield charts.parallel_coordinates(rows, scores, label)
   two = [short[key] for key in varying if key != 'seed']
   if len(two) == 2 and scores:
