@@ -149,12 +149,12 @@ def _parameters(name: str, executor: str, request: Request) -> dict[str, Any]:
     'tasks_per_node': max(request.gpus, 1) if request.nodes > 1 else 1,
     'gpus_per_node': request.gpus,
     'cpus_per_task': request.cpus,
-    f'{executor}_signal_delay_s': SAVE_SECONDS,
   }
   if executor == 'local':
     return shared
   return shared | {
     'gpus_per_node': request.gpus or None,  # a cluster without GPUs refuses to be asked for 0
+    'slurm_signal_delay_s': SAVE_SECONDS,
     'slurm_array_parallelism': request.throttle or None,
     'slurm_setup': ['export SUBMITIT_PREEMPT_SIGNAL=TERM'],
     'slurm_additional_parameters': {'requeue': True, **request.options},

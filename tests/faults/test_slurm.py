@@ -1,6 +1,7 @@
 """A sweep through a real Slurm: slurmctld, slurmd and munge on this machine, see slurm_here.sh."""
 
 import collections
+import contextlib
 import json
 import os
 import pathlib
@@ -14,10 +15,10 @@ from spectra_jax.sweeps import points, status
 
 HERE = pathlib.Path(__file__).parent
 REPOSITORY = HERE.parent.parent
-STEPS, EVERY = 1000, 25  # long enough to be interrupted: jax looks for a signal once a second
+STEPS, EVERY = 600, 10  # long enough to be interrupted: jax looks for a signal once a second
 SWEEP = (
   'backbone.name=linoss,s5,conv;seed=range(4);'
-  f'train.steps={STEPS};train.eval_every={STEPS // 2};checkpoint.every=100;log.every={EVERY}'
+  f'train.steps={STEPS};train.eval_every={STEPS};checkpoint.every=200;log.every={EVERY}'
 )
 MINUTES = 20  # for all of it; two cores of a busy machine
 
@@ -68,6 +69,16 @@ def wait_for_step(folder, step):
   wait_until(lambda: status.of_folder(folder).step >= step, f'step {step} of {folder.name}')
 
 
+def signal_once(job):
+  """SIGTERM as Slurm sends it before it takes a machine away.
+
+  Where tasks of the array are pending, scancel is told to try again though the signal was sent, and
+  five seconds later would hit the job that was queued again.
+  """
+  with contextlib.suppress(subprocess.TimeoutExpired):
+    subprocess.run(['scancel', '--signal=TERM', job], check=True, timeout=2)
+
+
 def submit(root, *words):
   flags = ('--executor=slurm', '--minutes=30', '--throttle=2', f'--root={root}')
   return sweep(*words, *flags)
@@ -87,7 +98,7 @@ def test_twelve_points_of_which_one_fails_and_others_are_interrupted(slurm, tmp_
   assert submit(root, 'resume')['submitted'] == []  # all are in the queue
 
   wait_for_step(root / preempted, EVERY)
-  subprocess.run(['scancel', '--signal=TERM', jobs[preempted]], check=True)
+  signal_once(jobs[preempted])
   wait_for_step(root / requeued, EVERY)
   subprocess.run(['scontrol', 'requeue', jobs[requeued]], check=True)
   wait_for_step(root / cancelled, EVERY)
