@@ -94,7 +94,7 @@ def initialize(
     # Within one process the runtime would send collectives through TCP, 17 times slower a step.
     jax.config.update('jax_cpu_collectives_implementation', None)
     # Loopback only: nobody else has any business with the coordinator of a single process.
-    address = f'127.0.0.1:{_free_port()}'
+    address = f'127.0.0.1:{free_port()}'
     jax.distributed.initialize(address, 1, 0, coordinator_bind_address=address)
 
 
@@ -114,7 +114,8 @@ def _in_cluster() -> bool:
   return slurm or ',' in os.environ.get('TPU_WORKER_HOSTNAMES', '')
 
 
-def _free_port() -> int:
+def free_port() -> int:
+  """A port of this machine that nobody listens on at the moment."""
   with socket.socket() as probe:
     probe.bind(('127.0.0.1', 0))
     return probe.getsockname()[1]

@@ -7,12 +7,12 @@ and restore the newest sound checkpoint. On a cluster the queue does this (Slurm
 import os
 import pathlib
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
 
+from spectra_jax import parallel
 from spectra_jax.checkpoint import MANIFEST
 
 GRACE_SECONDS = 30.0  # for the others of a process that ended in order: they may be saving
@@ -27,7 +27,7 @@ class Job:
     environment, address = dict(os.environ), []
     if processes > 1:  # a single one finds its own cores and its own coordinator
       environment = {'JAX_NUM_CPU_DEVICES': str(max(_cores() // processes, 1)), **environment}
-      address = [f'--coordinator=127.0.0.1:{_free_port()}', f'--num_processes={processes}']
+      address = [f'--coordinator=127.0.0.1:{parallel.free_port()}', f'--num_processes={processes}']
     number = lambda i: [f'--process_id={i}'] if processes > 1 else []
     self.members = [
       subprocess.Popen([*command, *address, *number(i)], env=environment) for i in range(processes)
@@ -111,9 +111,3 @@ def newest_step(workdir: str | os.PathLike) -> int:
 
 def _cores() -> int:
   return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
-
-
-def _free_port() -> int:
-  with socket.socket() as probe:
-    probe.bind(('127.0.0.1', 0))
-    return probe.getsockname()[1]
