@@ -155,6 +155,15 @@ def test_sections_keep_splits_apart(root):
   assert [line.section for line in found] == ['split.train_share = 0.1', 'split.train_share = 0.5']
 
 
+def test_time_of_older_reports_is_known_only_where_nothing_was_restarted(root):
+  for seed, told in enumerate(({'resumed_from': 0}, {'resumed_from': 5}, {'wall_s_total': 600.0})):
+    path = root / f'sweep/s5-{seed}/report.json'
+    path.write_text(json.dumps(json.loads(path.read_text()) | told))
+  found = lines(root, columns=(MINUTES | {'metric': 'wall_s_total'},), seeds=(0, 1, 2))
+  cell = found[1].cells[0]
+  assert (cell.value, cell.seeds, cell.lacking) == ((120.0 + 600.0) / 2, [0, 2], [1])
+
+
 # ---- what is missing -------------------------------------------------------------
 
 

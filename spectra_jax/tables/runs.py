@@ -96,6 +96,8 @@ def gather(root: pathlib.Path) -> list[Run]:
 def _read(path: pathlib.Path) -> Run:
   try:
     report = json.loads(path.read_text())
+    if 'wall_s_total' not in report and report.get('resumed_from') == 0:
+      report['wall_s_total'] = report['wall_s']  # of before restarts were counted: there were none
     run = Run(path.parent, report, flat(report['config']))
     _ = run.seed, run.regime, run.split, report['results']
   except (ValueError, KeyError, TypeError, AttributeError) as error:
