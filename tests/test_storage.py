@@ -108,7 +108,7 @@ def test_gaps_are_kept(tmp_path):
   axis, folder = np.arange(4.0), tmp_path / 'made'
   storage._write(folder, Gaps, axis, {'path': ''}, 3)
   found = storage.read(folder, verify=True)['ir']
-  assert (np.argwhere(~np.asarray(found.mask)) == [[7, 2]]).all()
+  assert np.argwhere(~np.asarray(found.mask)).tolist() == [[7, 2]]
   assert np.isnan(found.values[7][2])
   assert json.loads((folder / storage.MANIFEST).read_text())['kinds']['ir']['state'] == 'measured'
 
