@@ -141,6 +141,24 @@ def test_baselines_are_rows_of_one_number(root):
   assert not line.cells[1].applies
 
 
+def test_a_baseline_that_two_runs_know_differently_is_refused(root):
+  path = root / 'sweep/s5-1/report.json'
+  report = json.loads(path.read_text())
+  report['results']['ir']['gaussian'] = 0.61  # of an older commit, say
+  path.write_text(json.dumps(report))
+  row = ROW | {'label': 'gaussian', 'method': 'gaussian'}
+  with pytest.raises(
+    ValueError, match=r'gaussian is 0.6 in linoss-0 and 0.61 in s5-1; expected one'
+  ):
+    lines(root, rows=(row,))
+
+
+def test_a_cell_reads_as_its_numbers():
+  column = spec.Column(**NRE | {'scale': 10.0})
+  cell = cells.Cell(column, value=0.2, low=0.1, high=0.34, p=0.01, p_holm=0.03, lacking=[1, 2])
+  assert output.cell_text(cell) == '2.000 [1.000, 3.400], p 0.03, seeds 1, 2 missing'
+
+
 def test_sections_keep_splits_apart(root):
   for share, split in ((0.5, 'half'), (0.1, 'tenth')):
     config = {'split': {'train_share': share}}
