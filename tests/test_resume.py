@@ -290,9 +290,13 @@ def test_pmap_is_shard_map_bit_for_bit_in_the_loop(flags, tmp_path):
 
 
 @pytest.mark.slow
-def test_two_processes_of_four_devices_take_the_same_run(flags, whole, tmp_path):
-  """Terminated on the way, by a signal to one of them, and started again as one process."""
-  several = {**flags, 'parallel.devices': 0}
+@pytest.mark.parametrize('fsdp', [1, 8])
+def test_two_processes_of_four_devices_take_the_same_run(fsdp, flags, whole, tmp_path):
+  """Terminated on the way, by a signal to one of them, and started again as one process of four.
+
+  With fsdp = 8 no process holds a whole parameter.
+  """
+  several = {**flags, 'parallel.devices': 0, 'parallel.fsdp': fsdp}
   address = f'127.0.0.1:{processes.free_port()}'
   first, second = (
     start(tmp_path, several, (address, 2, i), devices=4, pause=0.25) for i in range(2)
@@ -302,7 +306,7 @@ def test_two_processes_of_four_devices_take_the_same_run(flags, whole, tmp_path)
   outputs = [processes.finish(process, code=None) for process in (first, second)]
   assert all('SIGTERM at step' in output for output in outputs), outputs
   assert 6 < saved_steps(tmp_path)[-1] < STEPS
-  execute(tmp_path, {**flags, 'parallel.devices': 8})
+  execute(tmp_path, {**flags, 'parallel.devices': 4})
   assert_close_run(tmp_path, whole)
 
 
