@@ -26,6 +26,9 @@ DATA, FSDP = 'data', 'fsdp'
 BATCH_AXES = (DATA, FSDP)  # examples are split over both
 MAPS = ('shard_map', 'pmap')
 HEARTBEAT_SECONDS = 10  # a killed worker is noticed after about this long; the default is 100
+# Heartbeats go by the wall clock: a laptop that slept, or a clock that was set, aborted a process
+# that has nobody to miss.
+NO_HEARTBEAT_SECONDS = 10**8
 
 Tree = Any
 T = TypeVar('T')
@@ -95,7 +98,13 @@ def initialize(
     jax.config.update('jax_cpu_collectives_implementation', None)
     # Loopback only: nobody else has any business with the coordinator of a single process.
     address = f'127.0.0.1:{free_port()}'
-    jax.distributed.initialize(address, 1, 0, coordinator_bind_address=address)
+    jax.distributed.initialize(
+      address,
+      1,
+      0,
+      coordinator_bind_address=address,
+      heartbeat_timeout_seconds=NO_HEARTBEAT_SECONDS,
+    )
 
 
 def _join_cluster() -> None:
