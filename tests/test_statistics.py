@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spectra_jax.tables import statistics
-from spectra_jax.tables.statistics import Sums, bootstrap, holm, paired
+from spectra_jax.tables.statistics import Sums, bootstrap, difference, holm, paired
 
 P = st.lists(st.floats(0, 1), min_size=1, max_size=8)
 
@@ -171,3 +171,24 @@ def test_bad_requests_are_refused():
   empty = sums(np.ones((1, 5)), np.array([[0, 0, 0, 0, 1.0]]))
   with pytest.raises(ValueError, match=r'there are 1 test groups .* expected at least 2'):
     paired(row, empty, 'permutation')
+
+
+def test_difference_has_the_spread_of_seeds_and_not_of_shared_groups():
+  """Effects of groups are the same in both rows and cancel; those of 40 seeds each add up."""
+  rng = np.random.default_rng(2)
+  of_group, of_seed = 5 * rng.normal(size=30), rng.normal(size=(2, 40))
+  of_seed = (of_seed - of_seed.mean(1, keepdims=True)) / of_seed.std(1, ddof=1, keepdims=True)
+  ours, theirs = (sums(20 + x[:, None] + of_group) for x in of_seed)
+  value, low, high = difference(ours, theirs, 20_000, 0.6827)
+  np.testing.assert_allclose(value, 0.0, atol=1e-9)
+  np.testing.assert_allclose((high - low) / 2, np.sqrt(1 / 40 + 1 / 40), rtol=0.06)
+
+
+def test_a_seed_passes_a_test_by_groups_and_is_within_seeds():
+  rng = np.random.default_rng(4)
+  group = rng.normal(size=50)
+  row = lambda effects: sums(20 + np.array(effects)[:, None] + group + 0.1 * rng.normal(size=50))
+  ours, theirs = row([1.0, -1.2, 0.9]), row([0.7, 1.1, -1.0])
+  _, low, high = difference(ours, theirs, 2000, 0.95)
+  assert low < 0 < high
+  assert paired(row([1.0]), row([0.0]), 'permutation') < 0.001

@@ -11,7 +11,7 @@ import pytest
 from configs.tables import default
 from spectra_jax import scores
 from spectra_jax.tables import cells, output, runs, spec
-from spectra_jax.tables.statistics import Sums, bootstrap, paired
+from spectra_jax.tables.statistics import Interval, Sums, bootstrap, difference, paired
 
 GROUPS = np.array([f'C{i}' for i in range(12)])
 TRUTH = {'linoss': 0.2, 's5': 0.4}
@@ -124,11 +124,26 @@ def test_rows_are_tested_against_one_by_groups_with_holms_correction(root):
   assert linoss.cells[0].p is None
   assert s5.cells[0].p == paired(stack('s5'), stack('linoss'), 'permutation')
   assert s5.cells[0].p < 0.01
+  assert s5.cells[0].difference == difference(stack('s5'), stack('linoss'), 2000, 0.95)
+  assert s5.cells[0].difference.low > 0
   rows = (ROW | {'label': 'first', 'where': {'backbone.name': 'linoss', 'seed': 0}}, ROW)
   _, *others = lines(root, rows=rows, against='first', columns=(NRE,))
   p = sorted(line.cells[0].p for line in others)
   held = sorted(line.cells[0].p_holm for line in others)
   assert held == pytest.approx([min(1, 2 * p[0]), max(min(1, 2 * p[0]), p[1])])
+
+
+def test_a_score_of_one_group_alone_is_not_tested(root):
+  for run in (root / 'sweep').iterdir():
+    sums = scores.read(run)
+    report = json.loads((run / 'report.json').read_text())
+    sums['ir.nre'][:, 1:] = 0
+    report['results']['ir']['nre'] = float(np.divide(*sums['ir.nre'][:, 0]))
+    (run / 'report.json').write_text(json.dumps(report))
+    scores.write(run, sums)
+  found = lines(root, against='linoss', columns=(NRE,))
+  assert [line.cells[0].p for line in found] == [None, None]
+  assert [line.cells[0].over for line in found] == ['seeds', 'seeds']
 
 
 def test_baselines_are_rows_of_one_number(root):
@@ -156,7 +171,10 @@ def test_a_baseline_that_two_runs_know_differently_is_refused(root):
 def test_a_cell_reads_as_its_numbers():
   column = spec.Column(**NRE | {'scale': 10.0})
   cell = cells.Cell(column, value=0.2, low=0.1, high=0.34, p=0.01, p_holm=0.03, lacking=[1, 2])
+  cell.difference = Interval(0.1, 0.05, 0.2)
   assert output.cell_text(cell) == '2.000 [1.000, 3.400], p 0.03, seeds 1, 2 missing'
+  cell.difference = Interval(0.1, -0.05, 0.2)
+  assert 'p 0.03, within seeds, seeds 1' in output.cell_text(cell)
 
 
 def test_sections_keep_splits_apart(root):

@@ -24,6 +24,7 @@ class Cell:
     low, high: ends of the interval; None where one number says nothing about its spread.
     over: what the interval is over: 'seeds and groups', 'groups', 'seeds', or ''.
     p: of the comparison with the row `against`; p_holm allows for all comparisons of the table.
+    difference: from that row, with its interval over seeds and groups.
     runs: it is the mean over them.
     lacking: seeds that the table expects and that are not there.
     applies: False where nothing is expected.
@@ -37,6 +38,7 @@ class Cell:
   over: str = ''
   p: float | None = None
   p_holm: float | None = None
+  difference: Interval | None = None
   runs: Sequence[Run] = ()
   lacking: Sequence[int] = ()
   applies: bool = True
@@ -220,14 +222,17 @@ def _compare(table: Table, lines: Sequence[Line]) -> None:
     if other is None or line is other:
       continue
     for cell, theirs in zip(line.cells, other.cells, strict=True):
-      cell.p = _p(table, line, cell, other, theirs)
-      tested += [cell] if cell.p is not None else []
+      pair = _pair(line, cell, other, theirs)
+      if pair is not None:
+        cell.p = statistics.paired(*pair, table.test)
+        cell.difference = statistics.difference(*pair, table.resamples, table.level)
+        tested.append(cell)
   for cell, p in zip(tested, statistics.holm(np.array([c.p for c in tested])), strict=True):
     cell.p_holm = float(p)
 
 
-def _p(table: Table, line: Line, ours: Cell, other: Line, theirs: Cell) -> float | None:
-  """None where one of the two is missing or left no scores of its groups."""
+def _pair(line: Line, ours: Cell, other: Line, theirs: Cell) -> list[statistics.Sums] | None:
+  """Sums of both; None where one of the two is missing or they share fewer than two groups."""
   if not (ours.column.regime and ours.runs and theirs.runs):
     return None
   pair = []
@@ -238,4 +243,4 @@ def _p(table: Table, line: Line, ours: Cell, other: Line, theirs: Cell) -> float
   if any(sums is None for sums in pair):
     return None
   run_files.check_groups(ours.runs[0], theirs.runs[0])
-  return statistics.paired(*pair, table.test)
+  return pair if statistics.shared(*pair).sum() > 1 else None

@@ -110,7 +110,8 @@ def notes(table: Table, lines: Sequence[Line]) -> list[str]:
   if any(cell.p is not None for cell in cells):
     text.append(
       f'p: against {table.against!r}, {table.test} test paired by test groups, Holm correction for '
-      f'{sum(cell.p is not None for cell in cells)} comparisons'
+      f'{sum(cell.p is not None for cell in cells)} comparisons; it takes the trained models as '
+      'given. Within seeds: the interval of the difference over seeds and groups holds 0'
     )
   sources = {f'{line.label}: {c.source}' for line in lines for c in line.cells if c.source}
   text += sorted(sources)
@@ -129,6 +130,7 @@ def cell_text(cell: Cell) -> str:
     text += f' [{show(cell.low)}, {show(cell.high)}]'
   if cell.p_holm is not None:
     text += f', p {cell.p_holm:.2g}'
+    text += ', within seeds' if cell.difference.low <= 0 <= cell.difference.high else ''
   if cell.lacking:
     several = 's' if len(cell.lacking) > 1 else ''
     text += f', seed{several} {", ".join(map(str, cell.lacking))} {MISSING}'
@@ -188,6 +190,7 @@ def _records(table: Table, lines: Sequence[Line], folder: pathlib.Path) -> list[
       'column': cell.column.label,
       'metric': cell.column.metric,
       **{key: getattr(cell, key) for key in ('value', 'low', 'high', 'over', 'p', 'p_holm')},
+      'difference': list(cell.difference) if cell.difference else [],
       'missing': cell.missing,
       'seeds': cell.seeds,
       'lacking_seeds': list(cell.lacking),

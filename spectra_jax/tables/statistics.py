@@ -59,6 +59,31 @@ def bootstrap(sums: Sums, resamples: int, level: float, seed: int = 0) -> Interv
   return Interval(mean_ratio(sums), *map(float, np.percentile(drawn_R, [tail, 100 - tail])))
 
 
+def difference(ours: Sums, theirs: Sums, resamples: int, level: float, seed: int = 0) -> Interval:
+  """Percentile interval of the difference of two `mean_ratio`, seeds and groups drawn as above.
+
+  Both rows share the groups that are drawn; their seeds are drawn apart. A test by groups takes the
+  trained models as given, and two seeds of one config pass it: this says whether seeds would do.
+  """
+  both_G = shared(ours, theirs)
+  rows = [Sums(*(part[:, both_G] for part in sums)) for sums in (ours, theirs)]
+  rng = np.random.default_rng(seed)
+  weight_RxG = _weights(rng, int(both_G.sum()), resamples)
+  drawn = []
+  for sums in rows:
+    weight_RxS = _weights(rng, len(sums.numerator_SxG), resamples)
+    ratio_RxS = (weight_RxG @ sums.numerator_SxG.T) / (weight_RxG @ sums.denominator_SxG.T)
+    drawn.append((ratio_RxS * weight_RxS).sum(1))
+  tail = 50 * (1 - level)
+  low, high = np.percentile(drawn[0] - drawn[1], [tail, 100 - tail])
+  return Interval(mean_ratio(rows[0]) - mean_ratio(rows[1]), float(low), float(high))
+
+
+def shared(ours: Sums, theirs: Sums) -> np.ndarray:
+  """[G] bool: groups that every run of both rows was judged by."""
+  return (ours.denominator_SxG > 0).all(0) & (theirs.denominator_SxG > 0).all(0)
+
+
 def judged(sums: Sums) -> Sums:
   """Without the groups that the score says nothing of."""
   where_G = (sums.denominator_SxG > 0).any(0)
@@ -90,7 +115,7 @@ def paired(ours: Sums, theirs: Sums, test: str, seed: int = 0) -> float:
   if test not in TESTS:
     raise ValueError(f'test is {test!r}, expected one of {", ".join(TESTS)}; correct the table')
   ours_2xG, theirs_2xG = (np.stack([part.mean(0) for part in sums]) for sums in (ours, theirs))
-  used_G = (ours_2xG[1] > 0) & (theirs_2xG[1] > 0)
+  used_G = shared(ours, theirs)
   if used_G.sum() < 2:
     raise ValueError(
       f'there are {used_G.sum()} test groups with this score, expected at least 2 to compare rows; '
