@@ -9,7 +9,7 @@ from tests.test_bench import in_process
 @pytest.mark.slow
 def test_every_mesh_is_timed_and_fsdp_frees_memory(tmp_path):
   figure = tmp_path / 'mapping.png'
-  flags = ('--rounds=1', '--rows=2', '--variant_mapped=tiny', f'--mapping_figure={figure}')
+  flags = ('--rounds=1', '--per_device=2', '--variant_mapped=tiny', f'--mapping_figure={figure}')
   result = in_process('mapping', *flags)
   meshes = {'1x1', '2x1', '1x2', '4x1', '1x4', '8x1', '1x8'}
   assert set(result['measured']) == meshes | {'unmapped'}

@@ -3,7 +3,7 @@
   JAX_NUM_CPU_DEVICES=8 python -m experiments.bench mapping --mapping_figure=docs/mapping.png
 
 A step is loss, gradient, clipping and optimizer of configs/pretrain.py:quick. Weak scaling gives
-every device --rows spectra, so that a step on N real devices would take the time of one. Fake
+every device --per_device spectra, so that a step on N real devices would take the time of one. Fake
 devices of a CPU share its cores: on C cores N devices cannot take less than N / C times the time of
 one, so what the figure shows is the distance from that line, which is the cost of mapping, copies
 and collectives. It cannot show what a network between real devices costs, nor memory that fsdp
@@ -27,7 +27,7 @@ from experiments import timing
 from spectra_jax import parallel, train
 
 _FIGURE = flags.DEFINE_string('mapping_figure', '', "PNG of the weak scaling; '' = none")
-_ROWS = flags.DEFINE_integer('rows', 4, 'spectra a device', lower_bound=1)
+_ROWS = flags.DEFINE_integer('per_device', 4, 'spectra a device', lower_bound=1)
 _VARIANT = flags.DEFINE_string('variant_mapped', 'quick', 'of configs/pretrain.py')
 
 
