@@ -16,3 +16,15 @@ def get_config() -> ConfigDict:
   c.level = 0.95  # of intervals
   c.resamples = 2000  # of the bootstrap
   return c.lock()
+
+
+def result(label: str, metric: str, of_method: str, shown: str = '{:.3f}') -> dict:
+  """A column of `results` in report.json: of models `metric`, of other methods `of_method`."""
+  return {
+    'label': label,
+    'metric': f'results.{metric}',
+    'of_method': f'results.{of_method}',
+    'regime': 'grouped',
+    'format': shown,
+    'scale': 1.0,
+  }

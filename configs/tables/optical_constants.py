@@ -31,7 +31,7 @@ def get_config() -> ConfigDict:
     *(row(name, {'seed': 0}, name) for name in ('gaussian', 'phase')),
   )
   c.columns = (
-    *(_column(f'NRE of {name}', f'{name}.nre', f'{name}.{{method}}') for name in ('n', 'k')),
+    *(default.result(f'NRE of {name}', f'{name}.nre', f'{name}.{{method}}') for name in ('n', 'k')),
     _law('residual of n - T k', 'kramers_kronig'),
     _law('share of k < 0', 'negative_k'),
   )
@@ -42,15 +42,4 @@ def get_config() -> ConfigDict:
 
 
 def _law(label: str, law: str) -> dict:
-  return _column(label, f'laws.{law}.model', f'laws.{law}.{{method}}', '{:.2g}')
-
-
-def _column(label: str, metric: str, of_method: str, shown: str = '{:.3f}') -> dict:
-  return {
-    'label': label,
-    'metric': f'results.{metric}',
-    'of_method': f'results.{of_method}',
-    'regime': 'grouped',
-    'format': shown,
-    'scale': 1.0,
-  }
+  return default.result(label, f'laws.{law}.model', f'laws.{law}.{{method}}', '{:.2g}')

@@ -33,7 +33,9 @@ def get_config() -> ConfigDict:
   )
   pairs = (('ir', 'IR'), ('raman', 'Raman'))
   c.columns = (
-    *(_column(f'NRE of {name}', f'{kind}.nre', f'{kind}.{{method}}') for kind, name in pairs),
+    *(
+      default.result(f'NRE of {name}', f'{kind}.nre', f'{kind}.{{method}}') for kind, name in pairs
+    ),
     *(_same(f'{name}, centrosymmetric', f'{kind}.{CENTRED}', '{:.3f}') for kind, name in pairs),
     _same('overlap of IR and Raman', 'laws.overlap', '{:.2g}'),
     _same('points below 0', 'laws.negative', '{:.2g}'),
@@ -44,15 +46,4 @@ def get_config() -> ConfigDict:
 
 
 def _same(label: str, metric: str, shown: str) -> dict:
-  return _column(label, f'{metric}.model', f'{metric}.{{method}}', shown)
-
-
-def _column(label: str, metric: str, of_method: str, shown: str = '{:.3f}') -> dict:
-  return {
-    'label': label,
-    'metric': f'results.{metric}',
-    'of_method': f'results.{of_method}',
-    'regime': 'grouped',
-    'format': shown,
-    'scale': 1.0,
-  }
+  return default.result(label, f'{metric}.model', f'{metric}.{{method}}', shown)

@@ -22,7 +22,10 @@ def get_config() -> ConfigDict:
     *(row(name, name) for name in ('gaussian', 'linear', 'nearest')),
   )
   c.columns = (
-    *(_nre(kind, label) for kind, label in (('ir', 'IR NRE'), ('raman', 'Raman NRE'))),
+    *(
+      default.result(label, f'{kind}.nre', f'{kind}.{{method}}')
+      for kind, label in (('ir', 'IR NRE'), ('raman', 'Raman NRE'))
+    ),
     {
       'label': 'wall time, restarts included (min)',
       'metric': 'wall_s_total',
@@ -33,14 +36,3 @@ def get_config() -> ConfigDict:
     },
   )
   return c
-
-
-def _nre(kind: str, label: str) -> dict:
-  return {
-    'label': label,
-    'metric': f'results.{kind}.nre',
-    'of_method': f'results.{kind}.{{method}}',
-    'regime': 'grouped',
-    'format': '{:.3f}',
-    'scale': 1.0,
-  }
