@@ -20,7 +20,7 @@ from absl import app, flags, logging
 from ml_collections import config_flags
 
 from experiments import parse_flags
-from spectra_jax import parallel, profile, report, train
+from spectra_jax import distributed, profile, report, train
 from spectra_jax.workdir import claim
 
 CONFIG = config_flags.DEFINE_config_file('config', None, 'Python file of the experiment.')
@@ -47,10 +47,10 @@ def main(argv: list[str]) -> None:
       batch = CONFIG.value.train
       if PROFILE.value:
         profile.check_steps(batch.steps)
-      parallel.use_cpu_cores(
+      distributed.use_cpu_cores(
         math.gcd(batch.batch_size // max(batch.accumulate, 1), batch.eval_batch_size)
       )
-      parallel.initialize(COORDINATOR.value, PROCESSES.value, PROCESS.value, DISTRIBUTED.value)
+      distributed.initialize(COORDINATOR.value, PROCESSES.value, PROCESS.value, DISTRIBUTED.value)
       run = train.prepare(CONFIG.value, WORKDIR.value)
       held.enter_context(claim(run.workdir, run.config, run.data_hash))
     except (ValueError, OSError) as error:

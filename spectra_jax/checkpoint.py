@@ -24,7 +24,7 @@ from absl import logging
 from jax.experimental import multihost_utils
 from orbax.checkpoint.checkpoint_managers import preservation_policy
 
-from spectra_jax import parallel
+from spectra_jax import distributed
 from spectra_jax.workdir import write_bytes_atomic
 
 MANIFEST = 'manifest'
@@ -87,7 +87,7 @@ class Checkpoints:
     """True at the step that all processes agreed to stop at after one of them got SIGTERM.
 
     Call it after every step on every process: the agreed step is compared for equality. False
-    without `parallel.initialize`.
+    without `distributed.initialize`.
     """
     return multihost_utils.reached_preemption_sync_point(step)
 
@@ -110,11 +110,11 @@ class Checkpoints:
     self._check(step, state, metrics)
     metrics = {name: float(value) for name, value in metrics.items()}
     leaves = _describe(state)
-    parallel.on_first_process(lambda: self._begin(step), f'begin checkpoint {step}')
+    distributed.on_first_process(lambda: self._begin(step), f'begin checkpoint {step}')
     self._manager.save(
       step, args=ocp.args.Composite(state=ocp.args.StandardSave(state)), metrics=metrics, force=True
     )
-    parallel.on_first_process(
+    distributed.on_first_process(
       lambda: self._seal(step, leaves, metrics), f'write the manifest of checkpoint {step}'
     )
     self._last = step
@@ -128,7 +128,9 @@ class Checkpoints:
   @functools.cached_property
   def _manager(self) -> ocp.CheckpointManager:
     # Opened at the first save only: opening changes the folder, and a reader must not.
-    parallel.on_first_process(self._set_aside, f'set damaged checkpoints in {self.directory} aside')
+    distributed.on_first_process(
+      self._set_aside, f'set damaged checkpoints in {self.directory} aside'
+    )
     keep = [
       preservation_policy.LatestN(self.keep_last),
       preservation_policy.BestN(
@@ -220,13 +222,13 @@ class Checkpoints:
       lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), template
     )
     choose = lambda: self._choose(template, best)
-    while (step := parallel.on_first_process(choose, 'find a sound checkpoint')) is not None:
+    while (step := distributed.on_first_process(choose, 'find a sound checkpoint')) is not None:
       folder = self.directory / str(step)
       with ocp.StandardCheckpointer() as checkpointer:
         state = checkpointer.restore(folder / 'state', like)
       manifest = _read_manifest(folder)
       wrong = _wrong_leaves(manifest['leaves'], state)
-      if parallel.all_agree(not wrong):
+      if distributed.all_agree(not wrong):
         self._last = step
         return state, step, manifest['metrics']
       self._verdicts[step] = f'{", ".join(wrong[:3]) or "an array"} was read with another checksum'

@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from spectra_jax import parallel
+from spectra_jax import distributed
 from spectra_jax.checkpoint import MANIFEST
 
 GRACE_SECONDS = 30.0  # for the others of a process that ended in order: they may be saving
@@ -27,7 +27,10 @@ class Job:
     environment, address = dict(os.environ), []
     if processes > 1:  # a single one finds its own cores and its own coordinator
       environment = {'JAX_NUM_CPU_DEVICES': str(max(_cores() // processes, 1)), **environment}
-      address = [f'--coordinator=127.0.0.1:{parallel.free_port()}', f'--num_processes={processes}']
+      address = [
+        f'--coordinator=127.0.0.1:{distributed.free_port()}',
+        f'--num_processes={processes}',
+      ]
     number = lambda i: [f'--process_id={i}'] if processes > 1 else []
     self.members = [
       subprocess.Popen([*command, *address, *number(i)], env=environment) for i in range(processes)

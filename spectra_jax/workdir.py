@@ -15,7 +15,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from spectra_jax import parallel
+from spectra_jax import distributed
 
 NOT_IDENTITY = ('parallel', 'log', 'checkpoint', 'data')
 RESULTS = ('checkpoints', 'metrics.jsonl', 'report.json')
@@ -53,7 +53,7 @@ def claim(workdir: str | os.PathLike, config: ConfigDict, data_hash: str) -> Ite
       }
       write_json_atomic(workdir / 'config.json', document)
 
-  parallel.on_first_process(take, f'claim the workdir {workdir}')
+  distributed.on_first_process(take, f'claim the workdir {workdir}')
   try:
     yield
   finally:

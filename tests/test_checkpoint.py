@@ -334,8 +334,8 @@ def test_many_kills_in_the_middle_of_saves(tmp_path):
 
 PREEMPTED = """
 import sys, time
-from spectra_jax import parallel
-parallel.initialize()
+from spectra_jax import distributed
+distributed.initialize()
 from tests import test_checkpoint as t
 checkpoints = t.store(sys.argv[1], every=10**6)
 for step in range(1, 10**6):

@@ -9,7 +9,7 @@ import numpy as np
 import optax
 import pytest
 
-from spectra_jax import parallel
+from spectra_jax import distributed, parallel
 from tests import processes
 
 LR = 0.1
@@ -204,8 +204,11 @@ def test_shards_hold_consecutive_rows():
     (lambda: parallel.make_mesh(8, 3), 'fsdp is 3; expected a divisor of 8'),
     (lambda: parallel.make_mesh(8, 0), 'fsdp is 0; expected a divisor of 8'),
     (lambda: parallel.check_map('pmap', 2), "'pmap' with parallel.fsdp = 2; expected fsdp = 1"),
-    (lambda: parallel.initialize('localhost:1', 2), 'process_id=None is half an address'),
-    (lambda: parallel.initialize('localhost:1', 2, 0, False), 'False with coordinator=localhost'),
+    (lambda: distributed.initialize('localhost:1', 2), 'process_id=None is half an address'),
+    (
+      lambda: distributed.initialize('localhost:1', 2, 0, False),
+      'False with coordinator=localhost',
+    ),
   ],
 )
 def test_what_does_not_fit_is_refused_in_a_sentence(call, sentence):
@@ -215,15 +218,15 @@ def test_what_does_not_fit_is_refused_in_a_sentence(call, sentence):
 
 SINGLE = """
 import time, jax
-from spectra_jax import parallel
-parallel.use_cpu_cores(6)
+from spectra_jax import distributed, parallel
+distributed.use_cpu_cores(6)
 try:
-  parallel.initialize(distributed=True)
+  distributed.initialize(distributed=True)
 except ValueError as error:
   print(error)
 start = time.perf_counter()
-parallel.initialize()
-parallel.initialize()
+distributed.initialize()
+distributed.initialize()
 print('seconds', time.perf_counter() - start, jax.process_count(), jax.device_count())
 """
 
@@ -243,13 +246,13 @@ def test_initialize_is_cheap_and_can_be_called_twice(devices):
 TWO = """
 import sys
 import jax, numpy as np
-from spectra_jax import parallel
+from spectra_jax import distributed, parallel
 from spectra_jax.checkpoint import Checkpoints
 from tests import test_parallel as t
 
 address, process, folder, command = sys.argv[1:]
 if command == 'two':
-  parallel.initialize(address, 2, int(process))
+  distributed.initialize(address, 2, int(process))
   assert jax.process_count() == 2 and jax.device_count() == 8 and jax.local_device_count() == 4
   for wrong in (lambda: parallel.check_map('pmap'), lambda: parallel.make_mesh(4)):
     try:
@@ -259,11 +262,11 @@ if command == 'two':
   def fail():
     raise OSError('no space')
   try:
-    parallel.on_first_process(fail, 'write')
+    distributed.on_first_process(fail, 'write')
   except (OSError, RuntimeError) as error:
     print('failed:', error)
-  assert parallel.on_first_process(lambda: 7, 'count') == 7
-  assert not parallel.all_agree(process == '0') and parallel.all_agree(True)
+  assert distributed.on_first_process(lambda: 7, 'count') == 7
+  assert not distributed.all_agree(process == '0') and distributed.all_agree(True)
 mesh = parallel.make_mesh()
 state, metrics = t.run(0, accumulate=2, steps=5)
 batch = parallel.shard_batch(t.problem(), mesh)

@@ -190,9 +190,9 @@ def test_any_mesh_takes_the_same_run_and_one_device_goes_on_with_it(
 
 WORKER = """
 import json, sys, time
-from spectra_jax import parallel
+from spectra_jax import distributed
 address = json.loads(sys.argv[3])
-parallel.initialize(*address)
+distributed.initialize(*address)
 from configs import pretrain
 from spectra_jax import train
 from spectra_jax.log import Log
