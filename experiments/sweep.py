@@ -71,15 +71,7 @@ def chosen(command: str) -> points.Sweep:
 
 def unfinished(sweep: points.Sweep) -> list[local.Job]:
   """The jobs of what has neither finished nor runs now."""
-  jobs = []
-  for point in sweep.points:
-    folder = pathlib.Path(ROOT.value) / point.name
-    state = status.of_folder(folder).state
-    if state in ('finished', 'running'):
-      say(f'{point.name}: {state} already')
-    else:
-      jobs.append(local.Job(point.name, folder, tuple(point.command(sweep.config, ROOT.value))))
-  return jobs
+  return status.unfinished(points.jobs(sweep, pathlib.Path(ROOT.value)), say)
 
 
 def run(sweep: points.Sweep) -> None:
@@ -107,7 +99,7 @@ def submit(sweep: points.Sweep) -> None:
   )
   path = pathlib.Path(ROOT.value) / 'submit.json'
   before = json.loads(path.read_text())['jobs'] if path.exists() else {}
-  there = cluster.queued(before)
+  there = cluster.queued(before, EXECUTOR.value)
   for name, number in there.items():
     say(f'{name}: in the queue already, as {number}')
   jobs = [job for job in unfinished(sweep) if job.name not in there]

@@ -33,16 +33,8 @@ def jobs(
     settled, renamed = points.settle(planned, folder)
     for sentence in [*same, *renamed]:
       say(sentence)
-    for point in settled.points:
-      command = tuple(point.command(settled.config, str(folder)))
-      found.append(local.Job(f'{sweep["folder"]}/{point.name}', folder / point.name, command))
+    found += points.jobs(settled, folder, prefix=f'{sweep["folder"]}/')
   return found
-
-
-def unfinished(found: Sequence[local.Job]) -> list[local.Job]:
-  """Those that have neither finished nor run now."""
-  state = lambda job: status.of_folder(job.folder).state
-  return [job for job in found if state(job) not in ('finished', 'running')]
 
 
 def run(sweeps: Sequence[Mapping[str, Any]], root: pathlib.Path, launch: Launch, say) -> list[str]:
@@ -53,7 +45,7 @@ def run(sweeps: Sequence[Mapping[str, Any]], root: pathlib.Path, launch: Launch,
     launch: runs jobs and returns when they have ended, well or not.
   """
   every = jobs(sweeps, root, say)
-  left = unfinished(every)
+  left = status.unfinished(every, say=lambda _: None)
   say(f'{len(every) - len(left)} of {len(every)} runs are there or running, {len(left)} to run')
   if left:
     launch(left)

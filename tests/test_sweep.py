@@ -80,7 +80,17 @@ def test_slurm_that_is_not_there_is_refused(tmp_path, monkeypatch):
   monkeypatch.setenv('PATH', '')
   with pytest.raises(ValueError, match='there is no sbatch here'):
     cluster.submit([], tmp_path, 'slurm', cluster.Request(30))
-  assert cluster.queued({'a': '1_0'}) == {}
+  assert cluster.queued({'a': '1_0'}, 'slurm') == {}
+
+
+def test_slurm_that_does_not_answer_is_refused_and_concerns_no_local_job(tmp_path, monkeypatch):
+  squeue = tmp_path / 'squeue'
+  squeue.write_text('#!/bin/sh\necho cannot reach the controller >&2\nexit 1\n')
+  squeue.chmod(0o755)
+  monkeypatch.setenv('PATH', str(tmp_path), prepend=os.pathsep)
+  with pytest.raises(ValueError, match='cannot reach the controller'):
+    cluster.queued({'a': '1_0'}, 'slurm')
+  assert cluster.queued({'a': '4711'}, 'local') == {}
 
 
 def test_processes_of_a_job_are_one_a_gpu_where_machines_are_several():

@@ -113,12 +113,22 @@ def submit(
   return {job.name: handle.job_id for job, handle in zip(jobs, submitted, strict=True)}
 
 
-def queued(ids: Mapping[str, str]) -> dict[str, str]:
-  """Those of {name: id} that Slurm still has waiting or running; none where there is no Slurm."""
-  if shutil.which('squeue') is None:
+def queued(ids: Mapping[str, str], executor: str) -> dict[str, str]:
+  """Those of {name: id} that the scheduler still has; submitit's local one keeps no queue.
+
+  Raises:
+    ValueError: Slurm does not answer.
+  """
+  if executor == 'local' or shutil.which('squeue') is None:  # `submit` refuses the latter
     return {}
   asked = ['squeue', '--noheader', '--array', '--format=%i']
-  found = set(subprocess.run(asked, capture_output=True, text=True, check=True).stdout.split())
+  answer = subprocess.run(asked, capture_output=True, text=True, check=False)
+  if answer.returncode != 0:
+    raise ValueError(
+      f'squeue failed ({answer.stderr.strip()}), so that a job might be submitted twice; expected '
+      'the list of jobs; try again when Slurm answers'
+    )
+  found = set(answer.stdout.split())
   return {name: number for name, number in ids.items() if number in found}
 
 

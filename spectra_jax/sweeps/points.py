@@ -19,6 +19,7 @@ from absl import flags
 from ml_collections import ConfigDict, config_flags
 
 from spectra_jax import model
+from spectra_jax.sweeps.local import Job
 from spectra_jax.workdir import identity, write_json_atomic
 
 SWEEP = 'sweep.json'
@@ -45,6 +46,14 @@ class Sweep:
 
   config: str
   points: tuple[Point, ...]
+
+
+def jobs(sweep: Sweep, root: pathlib.Path, prefix: str = '') -> list[Job]:
+  """The points as commands to be run, each in its folder of `root`; `prefix` goes before names."""
+  return [
+    Job(f'{prefix}{point.name}', root / point.name, tuple(point.command(sweep.config, str(root))))
+    for point in sweep.points
+  ]
 
 
 # ---- configs ----------------------------------------------------------------

@@ -7,14 +7,14 @@ import os
 import pathlib
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from spectra_jax.cost import ATTEMPTS
 from spectra_jax.log import METRICS
 from spectra_jax.report import text_table
 from spectra_jax.sweeps import points
-from spectra_jax.sweeps.local import EXIT, LOG, RUNNING
+from spectra_jax.sweeps.local import EXIT, LOG, RUNNING, Job
 
 # finished: report.json is there; lost: it runs no more and did not say how it ended.
 STATES = ('finished', 'running', 'waiting', 'stopped', 'failed', 'lost')
@@ -72,6 +72,15 @@ def of_folder(folder: pathlib.Path) -> Status:
     returncode=ended.get('returncode'),
     last_lines=ended.get('last_lines', []) if state == 'failed' else [],
   )
+
+
+def unfinished(jobs: Sequence[Job], say: Callable[[str], None]) -> list[Job]:
+  """Those that have neither finished nor run now; `say` is told of the others."""
+  states = {job.name: of_folder(job.folder).state for job in jobs}
+  for name, state in states.items():
+    if state in ('finished', 'running'):
+      say(f'{name}: {state} already')
+  return [job for job in jobs if states[job.name] not in ('finished', 'running')]
 
 
 def _state(folder: pathlib.Path, ended: Mapping[str, Any]) -> str:
