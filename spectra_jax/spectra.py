@@ -5,10 +5,34 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from spectra_jax import shards
 from spectra_jax.shards import Sharded
 
-KINDS = ('ir', 'raman', 'absorbance', 'transmittance', 'reflectance', 'n', 'k', 'atr', 'baseline')
-STATES = ('measured', 'computed', 'sqrt', 'snv', 'derivative')
+KINDS = (
+  'ir',
+  'raman',
+  'absorbance',
+  'transmittance',
+  'reflectance',
+  'log_reflectance',
+  'kubelka_munk',
+  'counts',
+  'n',
+  'k',
+  'atr',
+  'baseline',
+)
+STATES = (
+  'measured',
+  'computed',
+  'sqrt',
+  'snv',
+  'derivative',
+  'normalised',
+  'baseline_corrected',
+  'scatter_corrected',
+  'smoothed',
+)
 AXIS_UNITS = ('cm^-1', 'nm', 'index')
 
 
@@ -21,8 +45,9 @@ class Spectra:
       set's INFO).
     axis: [L] float64, strictly increasing, in `axis_unit`.
     axis_unit: 'cm^-1', 'nm' or 'index'.
-    kind: one of `KINDS`; 'ir' and 'raman' are computed intensities per cm^-1, 'atr' is -log10 of an
-      attenuated total reflection, 'baseline' what is to be taken off a spectrum.
+    kind: one of `KINDS`; 'ir' and 'raman' are intensities, per cm^-1 where they are computed,
+      'log_reflectance' is log10(1/R), 'kubelka_munk' (1 - R)^2 / 2R, 'counts' what a detector
+      says, 'atr' -log10 of an attenuated total reflection, 'baseline' what is to be taken off.
     state: one of `STATES`; what was done to the values ('sqrt': their square root is stored).
     mask: [N, L] bool, True where a value was measured.
     meta: name -> [N] array: ids, groups, instruments, ...
@@ -65,6 +90,17 @@ class Spectra:
 
   def __len__(self) -> int:
     return len(self.values)
+
+  def take(self, rows: slice | np.ndarray | list[int]) -> 'Spectra':
+    """These rows in this order: a slice, indices or a boolean mask; shards stay unread.
+
+    Raises:
+      IndexError: a row that is not there.
+    """
+    rows = np.arange(len(self))[rows]
+    values, mask = shards.select(self.values, rows), shards.select(self.mask, rows)
+    meta = {name: column[rows] for name, column in self.meta.items()}
+    return dataclasses.replace(self, values=values, mask=mask, meta=meta)
 
 
 def check_member(what: str, value: str, legal: tuple[str, ...]) -> None:

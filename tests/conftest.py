@@ -2,6 +2,7 @@
 
 import functools
 import os
+import pathlib
 
 os.environ.setdefault('JAX_PLATFORMS', 'cpu')
 # OpenBLAS threads wait for each other on a busy machine: a tiny run took 300 s, with one 28 s.
@@ -12,6 +13,7 @@ os.environ.setdefault('JAX_DISABLE_MOST_OPTIMIZATIONS', '1')
 
 import jax
 import numpy as np
+import pytest
 
 from spectra_jax.datasets import computed, computed_optical
 from spectra_jax.datasets.computed import ALL
@@ -34,3 +36,13 @@ def _kept(load):
 
 computed.load = _kept(computed.load)
 computed_optical.load = _kept(computed_optical.load)
+
+
+@pytest.fixture(scope='session')
+def real_data() -> pathlib.Path:
+  """The folder of real data sets, which the repository does not hold."""
+  beside = pathlib.Path(__file__).parents[2] / 'shared' / 'data'
+  folder = pathlib.Path(os.environ.get('SPECTRA_JAX_DATA') or beside)
+  if not folder.is_dir():
+    pytest.skip(f'no real spectra: {folder} is not there and $SPECTRA_JAX_DATA names no folder')
+  return folder

@@ -1,8 +1,11 @@
 """A spectrum that cannot be one is refused in a sentence that names the place."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
+from spectra_jax.shards import Sharded
 from spectra_jax.spectra import Spectra, check_axis, check_resolution, uniform_axis
 from tests import synthetic
 
@@ -66,3 +69,17 @@ def test_grid_must_suit_the_line_width():
     check_resolution(uniform_axis(400, 4000, 40_000), 16.0)
   with pytest.raises(ValueError, match='expected a positive FWHM'):
     check_resolution(AXIS, 0.0)
+
+
+@pytest.mark.parametrize('rows', [slice(1, None), [2, 0, 2], np.array([True, False, True])])
+def test_take_gives_these_rows_in_memory_and_in_shards(rows):
+  whole = synthetic.spectra(np.arange(33, dtype=np.float32).reshape(3, 11), AXIS)
+  stored = dataclasses.replace(
+    whole, values=Sharded([whole.values], np.zeros(3, int), np.arange(3))
+  )
+  for taken in (whole.take(rows), stored.take(rows)):
+    np.testing.assert_array_equal(taken.values, whole.values[rows])
+    np.testing.assert_array_equal(taken.meta['id'], whole.meta['id'][rows])
+  assert isinstance(stored.take(rows).values, Sharded)
+  with pytest.raises(IndexError):
+    whole.take([3])
