@@ -95,10 +95,9 @@ def _p(one: Run, other: Run, metric: str) -> float | None:
   if one.groups != other.groups or one.number(name) == other.number(name):
     return None
   sums = [run.sums(name) for run in (one, other)]
-  if any(x is None for x in sums) or ((sums[0][1] > 0) & (sums[1][1] > 0)).sum() < 2:
+  if any(x is None for x in sums) or statistics.shared(*sums).sum() < 2:
     return None
-  pair = [statistics.Sums(x[:1], x[1:]) for x in sums]
-  return statistics.paired(*pair, 'permutation')
+  return statistics.paired(*sums, 'permutation')
 
 
 def text(document: Mapping[str, Any]) -> str:

@@ -1,7 +1,8 @@
 """Scores a test group: what intervals and tests of a table need of a run, and nothing else.
 
-A score is a ratio of sums, so a run leaves two sums a group. The name of a score is its dotted path
-in the results of report.json, and sum(numerators) / sum(denominators) is the number found there.
+A score is a function of sums (`spectra_jax/forms.py`), so a run leaves a few sums a group: two of a
+ratio, which most are. The name of a score is its dotted path in the results of report.json, and the
+form of the sums over all groups is the number found there.
 """
 
 import io
@@ -12,23 +13,36 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from spectra_jax.forms import Terms
 from spectra_jax.workdir import write_bytes_atomic
 
 FILE = 'scores.npz'
-Ratios = Mapping[str, tuple[np.ndarray, np.ndarray]]
+GROUPS, FORMS = 'groups', 'forms'  # of these names no score may be
+Ratios = Mapping[str, tuple[np.ndarray, np.ndarray] | Terms]
 
 
 def by_group(ratios: Ratios, group_N: np.ndarray) -> dict[str, np.ndarray]:
-  """{'groups': [G] names, name: [2, G] sums of numerators and denominators}.
+  """{'groups': [G] names, name: [K, G] sums, 'forms': [[name, form], ...] of all but ratios}.
 
   Args:
-    ratios: name -> (numerator [N], denominator [N]), one of each an example.
+    ratios: name -> (numerator [N], denominator [N]), one of each an example, or the `Terms` of a
+      metric, as `metrics.rmsep(predicted, reference)` gives them.
     group_N: name of each example's group.
   """
-  groups_G, place_N = np.unique(np.asarray(group_N, str), return_inverse=True)
-  sums = lambda x_N: np.bincount(place_N, np.float64(x_N), len(groups_G))
-  found = {name: np.stack([sums(part) for part in pair]) for name, pair in ratios.items()}
-  return {'groups': groups_G, **found}
+  terms = {name: _terms(given) for name, given in ratios.items()}
+  forms = [(name, own.form) for name, own in terms.items() if own.form != 'ratio']
+  found = {name: own.by_group(group_N) for name, own in terms.items()}
+  found |= {FORMS: np.array(forms)} if forms else {}
+  return {GROUPS: np.unique(np.asarray(group_N, str)), **found}
+
+
+def _terms(given: tuple[np.ndarray, np.ndarray] | Terms) -> Terms:
+  return given if isinstance(given, Terms) else Terms('ratio', np.float64(np.stack(given)))
+
+
+def form(sums: Mapping[str, np.ndarray], name: str) -> str:
+  """The form of a score among what `by_group` gave."""
+  return dict(sums.get(FORMS, [])).get(name, 'ratio')
 
 
 def write(workdir: str | os.PathLike, sums: Mapping[str, np.ndarray]) -> None:

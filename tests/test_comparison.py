@@ -71,7 +71,7 @@ def test_what_was_changed_is_found_and_only_that(tmp_path):
   metric = found['metrics']['ir.nre']
   assert metric['values'] == [REPORT['results']['ir']['nre'], nre]
   assert metric['difference'] == pytest.approx(-nre)
-  rows = [Sums(x[:1], x[1:]) for x in (SUMS, better)]
+  rows = [Sums(x[:, None], 'ratio') for x in (SUMS, better)]
   assert metric['p'] == paired(*rows, 'permutation')
   assert found['metrics']['ir.mean'] == {'values': [1.0, 1.0], 'p': None, 'difference': 0.0}
   words = comparison.text(found)

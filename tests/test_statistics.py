@@ -8,6 +8,7 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from spectra_jax.forms import draws
 from spectra_jax.tables import statistics
 from spectra_jax.tables.statistics import Sums, bootstrap, difference, holm, paired
 
@@ -17,7 +18,7 @@ P = st.lists(st.floats(0, 1), min_size=1, max_size=8)
 def sums(numerator, denominator=None):
   numerator = np.atleast_2d(np.asarray(numerator, float))
   denominator = np.ones_like(numerator) if denominator is None else np.atleast_2d(denominator)
-  return Sums(numerator, np.asarray(denominator, float))
+  return Sums(np.stack([numerator, np.asarray(denominator, float)]), 'ratio')
 
 
 # ---- Holm ---------------------------------------------------------------------
@@ -66,8 +67,9 @@ def test_interval_holds_the_mean_and_scales_with_the_numbers(seed, seeds, groups
   made = sums(rng.gamma(2.0, size=(seeds, groups)), rng.gamma(2.0, size=(seeds, groups)))
   value, low, high = bootstrap(made, 500, 0.99)
   assert low <= high
-  np.testing.assert_allclose(value, np.mean(made[0].sum(1) / made[1].sum(1)))
-  scaled = bootstrap(Sums(3 * made[0], made[1]), 500, 0.99)
+  above, below = made.parts_KxSxG
+  np.testing.assert_allclose(value, np.mean(above.sum(1) / below.sum(1)))
+  scaled = bootstrap(sums(3 * above, below), 500, 0.99)
   np.testing.assert_allclose(scaled, np.multiply(3, (value, low, high)), rtol=1e-9)
   wider = bootstrap(made, 500, 0.999)
   assert wider.low <= low
@@ -103,8 +105,8 @@ def test_spread_is_that_of_a_mean(seeds, groups):
     np.testing.assert_allclose((high - low) / 2, np.sqrt(variance), rtol=0.06)
   else:
     assert low < 10 < high
-    weights = statistics._weights(np.random.default_rng(0), 3, 40_000)
-    np.testing.assert_allclose(np.var(weights @ (2 * of_seed)), variance, rtol=0.05)
+    weights = draws(np.random.default_rng(0), 3, 40_000)
+    np.testing.assert_allclose(np.var(weights @ (2 * of_seed) / 3), variance, rtol=0.05)
 
 
 # ---- paired tests ----------------------------------------------------------------
@@ -158,7 +160,7 @@ def test_false_alarms_are_as_often_as_they_say():
   """200 pairs of equal rows: p < 0.1 in 20 +- 4 standard deviations of them."""
   rng = np.random.default_rng(0)
   p = [
-    statistics._wilcoxon(np.stack([x, np.ones(25)]), np.stack([y, np.ones(25)]), 0)
+    statistics._wilcoxon(np.stack([x, np.ones(25)]), np.stack([y, np.ones(25)]), 'ratio', 0)
     for x, y in rng.normal(size=(200, 2, 25))
   ]
   assert abs(np.sum(np.array(p) < 0.1) - 20) < 4 * np.sqrt(18)

@@ -100,7 +100,7 @@ def test_rows_are_means_over_seeds_with_the_bootstrap_of_their_groups(root):
     each = [numbers(line.label, seed) for seed in range(3)]
     cell, time = line.cells
     assert cell.value == pytest.approx(np.mean([n.sum() / d.sum() for n, d in each]))
-    stacked = Sums(*np.stack(each, 1))
+    stacked = Sums(np.stack(each, 1), 'ratio')
     assert (cell.value, cell.low, cell.high) == pytest.approx(tuple(bootstrap(stacked, 2000, 0.95)))
     assert cell.over == 'seeds and groups'
     assert cell.seeds == [0, 1, 2]
@@ -120,7 +120,7 @@ def test_one_seed_has_groups_and_no_scores_have_seeds(root):
 
 def test_rows_are_tested_against_one_by_groups_with_holms_correction(root):
   linoss, s5 = lines(root, against='linoss', columns=(NRE,))
-  stack = lambda name: Sums(*np.stack([numbers(name, seed) for seed in range(3)], 1))
+  stack = lambda name: Sums(np.stack([numbers(name, seed) for seed in range(3)], 1), 'ratio')
   assert linoss.cells[0].p is None
   assert s5.cells[0].p == paired(stack('s5'), stack('linoss'), 'permutation')
   assert s5.cells[0].p < 0.01

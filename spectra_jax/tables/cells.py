@@ -129,7 +129,7 @@ def _of_model(table: Table, column: Column, label: str, method: str, runs: Seque
   sums = run_files.stacked(there, column.metric)
   found = statistics.bootstrap(sums, table.resamples, table.level) if sums else None
   if found is not None:
-    groups = statistics.judged(sums).numerator_SxG.shape[1]
+    groups = statistics.judged(sums).parts_KxSxG.shape[2]
     cell.over = ' and '.join(['seeds'] * (len(there) > 1) + ['groups'] * (groups > 1))
   elif len(values) > 1:
     found, cell.over = Interval(*metrics.mean_interval(np.array(values), table.level)), 'seeds'

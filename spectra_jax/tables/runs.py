@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from spectra_jax import scores
+from spectra_jax import forms, scores
 from spectra_jax.tables.spec import Row
 from spectra_jax.tables.statistics import Sums
 from spectra_jax.workdir import NOT_IDENTITY
@@ -63,8 +63,8 @@ class Run:
     """Names of the test groups; none where the run left no scores."""
     return [] if self._scores is None else self._scores['groups'].tolist()
 
-  def sums(self, metric: str) -> np.ndarray | None:
-    """[2, G] sums of a score over test groups; None where the run left none of it.
+  def sums(self, metric: str) -> Sums | None:
+    """What test groups add to a score, [K, 1, G]; None where the run left none of it.
 
     Raises:
       ValueError: they do not give the number of the report.
@@ -72,14 +72,16 @@ class Run:
     name, found = metric.removeprefix(RESULTS), self._scores
     if found is None or not metric.startswith(RESULTS) or name not in found:
       return None
-    numerator, denominator = found[name].sum(1)
-    value = self.number(metric)
-    if denominator > 0 and not np.isclose(numerator / denominator, value, rtol=SAME, atol=1e-12):
+    if not found[name][-1].sum() > 0:
+      return None
+    form, reported = scores.form(found, name), self.number(metric)
+    value = float(forms.FORMS[form](found[name].sum(1)))
+    if not np.isclose(value, reported, rtol=SAME, atol=1e-12):
       raise ValueError(
-        f'{self.folder}: scores.npz gives {metric} = {numerator / denominator} and report.json '
-        f'{value}; expected files of one run; run its command again, which only evaluates'
+        f'{self.folder}: scores.npz gives {metric} = {value} and report.json {reported}; expected '
+        'files of one run; run its command again, which only evaluates'
       )
-    return found[name] if denominator > 0 else None
+    return Sums(found[name][:, None], form)
 
 
 def gather(root: pathlib.Path) -> list[Run]:
@@ -204,8 +206,7 @@ def stacked(runs: Sequence[Run], metric: str) -> Sums | None:
     return None
   for run in runs[1:]:
     check_groups(runs[0], run)
-  numerator_SxG, denominator_SxG = np.stack(found, 1)
-  return Sums(numerator_SxG, denominator_SxG)
+  return Sums(np.concatenate([sums.parts_KxSxG for sums in found], 1), found[0].form)
 
 
 def check_groups(one: Run, other: Run) -> None:

@@ -1,7 +1,8 @@
 """Intervals over seeds and test groups, paired tests of two rows, Holm's correction.
 
-A score is sum(numerators) / sum(denominators) over test groups; a row's number is its mean over
-seeds. Groups (say, molecular formulas), not spectra, are the unit: spectra of one group are alike.
+A score is a function of sums over test groups (`spectra_jax/forms.py`): a ratio, RMSEP, macro-F1; a
+row's number is its mean over seeds. Groups (say, molecular formulas), not spectra, are the unit:
+spectra of one group are alike.
 """
 
 from typing import NamedTuple
@@ -9,15 +10,17 @@ from typing import NamedTuple
 import numpy as np
 import scipy.stats
 
+from spectra_jax.forms import FORMS, OF_ONE_GROUP, draws, percentiles
+
 TESTS = ('permutation', 'wilcoxon')
 SWAPS = 9999  # random ones; all there are where these are fewer
 
 
 class Sums(NamedTuple):
-  """Numerators and denominators of one score: [S, G], a row a seed."""
+  """What groups add to one score: [K, S, G], a row a seed; the last of K is what was judged."""
 
-  numerator_SxG: np.ndarray
-  denominator_SxG: np.ndarray
+  parts_KxSxG: np.ndarray
+  form: str
 
 
 class Interval(NamedTuple):
@@ -26,75 +29,72 @@ class Interval(NamedTuple):
   high: float
 
 
-def mean_ratio(sums: Sums) -> float:
-  """Mean over seeds of sum(numerators) / sum(denominators)."""
-  return float((sums.numerator_SxG.sum(1) / sums.denominator_SxG.sum(1)).mean())
+def mean_score(sums: Sums) -> float:
+  """Mean over seeds of the score of all groups."""
+  return float(FORMS[sums.form](sums.parts_KxSxG.sum(-1)).mean())
 
 
 def bootstrap(sums: Sums, resamples: int, level: float, seed: int = 0) -> Interval | None:
-  """Percentile interval of `mean_ratio` when seeds and groups are both drawn again.
+  """Percentile interval of `mean_score` when seeds and groups are both drawn again.
 
-  Of n units n - 1 are drawn, so that the spread is that of a mean of n and not (n - 1) / n of it,
-  which three seeds would feel (Rao & Wu 1988, doi:10.1080/01621459.1988.10478591). All seeds share
-  the groups that were drawn; both factors at once is slightly conservative (Owen 2007,
+  Of n units n - 1 are drawn (`forms.draws`), which three seeds would feel. All seeds share the
+  groups that were drawn; both factors at once is slightly conservative (Owen 2007,
   doi:10.1214/07-AOAS122). What there is one of is not drawn.
 
   Returns:
-    None where neither seeds nor groups can be drawn again, or most draws have no denominator.
+    None where neither seeds nor groups can be drawn again, or most draws have no such score.
   """
   sums = judged(sums)
-  seeds, groups = sums.numerator_SxG.shape
+  _, seeds, groups = sums.parts_KxSxG.shape
   if max(seeds, groups) < 2:
     return None
   rng = np.random.default_rng(seed)
-  weight_RxG, weight_RxS = _weights(rng, groups, resamples), _weights(rng, seeds, resamples)
-  numerator_RxS = weight_RxG @ sums.numerator_SxG.T
-  denominator_RxS = weight_RxG @ sums.denominator_SxG.T
-  whole_R = (denominator_RxS > 0).all(1)
-  if whole_R.mean() < 0.5:
+  weight_RxG, weight_RxS = draws(rng, groups, resamples), draws(rng, seeds, resamples)
+  drawn_R = _drawn(sums, weight_RxG, weight_RxS)
+  if np.isfinite(drawn_R).mean() < 0.5:
     return None
-  ratio_RxS = numerator_RxS[whole_R] / denominator_RxS[whole_R]
-  drawn_R = (ratio_RxS * weight_RxS[whole_R]).sum(1)
-  tail = 50 * (1 - level)
-  return Interval(mean_ratio(sums), *map(float, np.percentile(drawn_R, [tail, 100 - tail])))
+  return Interval(mean_score(sums), *percentiles(drawn_R, level))
 
 
-def difference(ours: Sums, theirs: Sums, resamples: int, level: float, seed: int = 0) -> Interval:
-  """Percentile interval of the difference of two `mean_ratio`, seeds and groups drawn as above.
+def difference(
+  ours: Sums, theirs: Sums, resamples: int, level: float, seed: int = 0
+) -> Interval | None:
+  """Percentile interval of the difference of two `mean_score`, seeds and groups drawn as above.
 
   Both rows share the groups that are drawn; their seeds are drawn apart. A test by groups takes the
   trained models as given, and two seeds of one config pass it: this says whether seeds would do.
+
+  Returns:
+    None where most draws have no such score.
   """
   both_G = shared(ours, theirs)
-  rows = [Sums(*(part[:, both_G] for part in sums)) for sums in (ours, theirs)]
+  rows = [Sums(sums.parts_KxSxG[..., both_G], sums.form) for sums in (ours, theirs)]
   rng = np.random.default_rng(seed)
-  weight_RxG = _weights(rng, int(both_G.sum()), resamples)
-  drawn = []
-  for sums in rows:
-    weight_RxS = _weights(rng, len(sums.numerator_SxG), resamples)
-    ratio_RxS = (weight_RxG @ sums.numerator_SxG.T) / (weight_RxG @ sums.denominator_SxG.T)
-    drawn.append((ratio_RxS * weight_RxS).sum(1))
-  tail = 50 * (1 - level)
-  low, high = np.percentile(drawn[0] - drawn[1], [tail, 100 - tail])
-  return Interval(mean_ratio(rows[0]) - mean_ratio(rows[1]), float(low), float(high))
+  weight_RxG = draws(rng, int(both_G.sum()), resamples)
+  drawn = [
+    _drawn(sums, weight_RxG, draws(rng, sums.parts_KxSxG.shape[1], resamples)) for sums in rows
+  ]
+  drawn_R = drawn[0] - drawn[1]
+  if np.isfinite(drawn_R).mean() < 0.5:
+    return None
+  return Interval(mean_score(rows[0]) - mean_score(rows[1]), *percentiles(drawn_R, level))
+
+
+def _drawn(sums: Sums, weight_RxG: np.ndarray, weight_RxS: np.ndarray) -> np.ndarray:
+  """[R] means over the drawn seeds of the scores of the drawn groups."""
+  score_RxS = FORMS[sums.form](weight_RxG @ sums.parts_KxSxG.swapaxes(1, 2))
+  return (score_RxS * weight_RxS).mean(1)
 
 
 def shared(ours: Sums, theirs: Sums) -> np.ndarray:
   """[G] bool: groups that every run of both rows was judged by."""
-  return (ours.denominator_SxG > 0).all(0) & (theirs.denominator_SxG > 0).all(0)
+  return (ours.parts_KxSxG[-1] > 0).all(0) & (theirs.parts_KxSxG[-1] > 0).all(0)
 
 
 def judged(sums: Sums) -> Sums:
   """Without the groups that the score says nothing of."""
-  where_G = (sums.denominator_SxG > 0).any(0)
-  return Sums(sums.numerator_SxG[:, where_G], sums.denominator_SxG[:, where_G])
-
-
-def _weights(rng: np.random.Generator, count: int, resamples: int) -> np.ndarray:
-  """[resamples, count] shares of count - 1 draws with replacement; 1 where there is one unit."""
-  if count == 1:
-    return np.ones((resamples, 1))
-  return rng.multinomial(count - 1, np.full(count, 1 / count), size=resamples) / (count - 1)
+  where_G = (sums.parts_KxSxG[-1] > 0).any(0)
+  return Sums(sums.parts_KxSxG[..., where_G], sums.form)
 
 
 def paired(ours: Sums, theirs: Sums, test: str, seed: int = 0) -> float:
@@ -105,32 +105,43 @@ def paired(ours: Sums, theirs: Sums, test: str, seed: int = 0) -> float:
   Args:
     ours, theirs: sums over the same groups in the same order.
     test: 'permutation': the groups' sums change sides at random, and the difference of the two
-      ratios is compared with what that gives; 'wilcoxon': signed ranks of the differences of the
+      scores is compared with what that gives; 'wilcoxon': signed ranks of the differences of the
       groups' own ratios.
     seed: of the random swaps.
 
   Raises:
-    ValueError: another test, or fewer than two groups.
+    ValueError: another test, fewer than two groups, two scores of different forms, or one that a
+      group alone does not have.
   """
   if test not in TESTS:
     raise ValueError(f'test is {test!r}, expected one of {", ".join(TESTS)}; correct the table')
-  ours_2xG, theirs_2xG = (np.stack([part.mean(0) for part in sums]) for sums in (ours, theirs))
+  if ours.form != theirs.form:
+    raise ValueError(
+      f'one row has a score of form {ours.form} and the other of {theirs.form}, expected one score; '
+      'evaluate the older run again'
+    )
+  if test == 'wilcoxon' and ours.form not in OF_ONE_GROUP:
+    raise ValueError(
+      f'test wilcoxon compares groups one by one, which have no {ours.form} of their own, expected '
+      f'{" or ".join(OF_ONE_GROUP)}; use the permutation test'
+    )
+  ours_KxG, theirs_KxG = (sums.parts_KxSxG.mean(1) for sums in (ours, theirs))
   used_G = shared(ours, theirs)
   if used_G.sum() < 2:
     raise ValueError(
       f'there are {used_G.sum()} test groups with this score, expected at least 2 to compare rows; '
       'leave out the test of this column'
     )
-  return _TEST[test](ours_2xG[:, used_G], theirs_2xG[:, used_G], seed)
+  return _TEST[test](ours_KxG[:, used_G], theirs_KxG[:, used_G], ours.form, seed)
 
 
-def _permutation(ours_2xG: np.ndarray, theirs_2xG: np.ndarray, seed: int) -> float:
-  both_2xN = np.concatenate([ours_2xG, theirs_2xG], 1)
-  groups = ours_2xG.shape[1]
+def _permutation(ours_KxG: np.ndarray, theirs_KxG: np.ndarray, form: str, seed: int) -> float:
+  both_KxN = np.concatenate([ours_KxG, theirs_KxG], 1)
+  groups = ours_KxG.shape[1]
+  score = lambda place, axis: FORMS[form](np.stack([part[place].sum(axis) for part in both_KxN]))
 
   def difference(a, b, axis):
-    ratio = lambda place: both_2xN[0][place].sum(axis) / both_2xN[1][place].sum(axis)
-    return ratio(a) - ratio(b)
+    return score(a, axis) - score(b, axis)
 
   places = (np.arange(groups), np.arange(groups) + groups)
   options = {'permutation_type': 'samples', 'vectorized': True, 'batch': 1000}
@@ -139,8 +150,8 @@ def _permutation(ours_2xG: np.ndarray, theirs_2xG: np.ndarray, seed: int) -> flo
   return float(found.pvalue)
 
 
-def _wilcoxon(ours_2xG: np.ndarray, theirs_2xG: np.ndarray, seed: int) -> float:
-  difference_G = ours_2xG[0] / ours_2xG[1] - theirs_2xG[0] / theirs_2xG[1]
+def _wilcoxon(ours_KxG: np.ndarray, theirs_KxG: np.ndarray, form: str, seed: int) -> float:
+  difference_G = FORMS[form](ours_KxG) - FORMS[form](theirs_KxG)
   if not difference_G.any():
     return 1.0
   return float(scipy.stats.wilcoxon(difference_G).pvalue)
