@@ -103,6 +103,40 @@ def get_config() -> ConfigDict:
   c.task.paired.intensities = False  # the head gives intensities, not their square roots
   c.task.paired.eval_masks = 16  # distinct masks dealt to the held-out rows, fixed once
 
+  c.augment = ConfigDict()  # of training spectra, by tasks that say so; magnitude 0 = off
+  c.augment.mixing = ConfigDict()
+  c.augment.mixing.share = 0.0  # largest share of another training sample in a mixture
+  c.augment.drift = ConfigDict()  # a warmer sample
+  c.augment.drift.position_cm = 0.0  # furthest move of a band to lower wavenumbers [cm^-1]
+  c.augment.drift.width_cm = 0.0  # largest FWHM of the Lorentz line that widens bands [cm^-1]
+  c.augment.drift.band_cm = 200.0  # shortest period along the axis of moves that differ [cm^-1]
+  c.augment.exponential = ConfigDict()  # fluorescence (Raman) or an Urbach tail (absorption)
+  c.augment.exponential.height = 0.0  # at its end [absorbance; of the highest point in Raman]
+  c.augment.exponential.decay_cm = (300.0, 3000.0)  # fall to 1/e, from a range [cm^-1]
+  c.augment.polynomial = ConfigDict()  # a baseline
+  c.augment.polynomial.height = 0.0  # largest [absorbance; of the highest point in Raman]
+  c.augment.polynomial.order = 3  # Legendre polynomials up to it
+  c.augment.etalon = ConfigDict()  # fringes of two parallel faces
+  c.augment.etalon.contrast = 0.0  # largest amplitude [fraction of the signal]
+  c.augment.etalon.period_cm = (20.0, 200.0)  # 1 / (2 n d), from a range [cm^-1]
+  c.augment.response = ConfigDict()  # an aged detector or reference
+  c.augment.response.fraction = 0.0  # largest change of gain [fraction]
+  c.augment.response.period_cm = 500.0  # shortest period along the axis [cm^-1]
+  c.augment.resolution = ConfigDict()  # another Fourier spectrometer
+  c.augment.resolution.fwhm_cm = 0.0  # widest line shape that is convolved with [cm^-1]
+  c.augment.resolution.apodisation = 'medium'  # boxcar, triangular; Norton-Beer weak to strong
+  c.augment.shift = ConfigDict()  # an axis out of calibration
+  c.augment.shift.max_cm = 0.0  # furthest, either way [cm^-1]
+  c.augment.shot = ConfigDict()  # noise of counted photons
+  c.augment.shot.fraction = 0.0  # largest deviation at the open beam or highest point [fraction]
+  c.augment.flicker = ConfigDict()  # 1/f noise along the axis
+  c.augment.flicker.fraction = 0.0  # largest deviation [fraction of open beam or highest point]
+  c.augment.read = ConfigDict()  # white noise of the detector
+  c.augment.read.fraction = 0.0  # largest deviation [fraction of open beam or highest point]
+  c.augment.crop = ConfigDict()  # an instrument of a narrower range
+  c.augment.crop.edge_cm = 0.0  # largest part at each end that counts as not measured [cm^-1]
+  c.augment.crop.keep_cm = ()  # ((low, high), ...) bands that no cut may touch [cm^-1]
+
   c.tokenize = ConfigDict()
   c.tokenize.step_cm = 14.0  # token spacing, whatever the grid [cm^-1]
   c.tokenize.knots_per_step = 2  # spline knots of kernel and head in one token step
@@ -128,7 +162,7 @@ def get_config() -> ConfigDict:
   c.backbone.linoss.input_norm = False  # inputs scaled to unit variance of each oscillator
   c.backbone.linoss.heads = 1  # groups of channels and oscillators that do not see each other
   c.backbone.linoss.algorithm = 'auto'  # auto, fused, chunked, fft, associative, sequential, pallas
-  c.backbone.linoss.sequence_axis = ''  # mesh axis along which tokens are split; '' = not split
+  c.backbone.linoss.sequence_axis = ''  # stays empty: parallel.seq splits tokens
   c.backbone.interferogram = ConfigDict(c.backbone.linoss.to_dict())  # linoss on retardations:
   c.backbone.interferogram.bidirectional = False  # or also from long to short retardations
   c.backbone.s5 = ConfigDict()
@@ -253,6 +287,7 @@ def get_config() -> ConfigDict:
   c.parallel.map = 'shard_map'  # or pmap (one process only)
   c.parallel.devices = 0  # 0 = all
   c.parallel.fsdp = 1  # devices over which one state is split, a divisor of devices; 1 = whole
+  c.parallel.seq = 1  # devices that share the tokens of one example (linoss only); 1 = not split
 
   c.checkpoint = ConfigDict()
   c.checkpoint.every = 500  # steps
