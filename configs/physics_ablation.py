@@ -1,7 +1,8 @@
 """What physical laws are worth to a model: each as none, as a loss, and by construction.
 
-  python -m experiments.physics_ablation --workdir=runs/physics_ablation
-  python -m experiments.train --config=configs/physics_ablation.py:quick --workdir=runs/optical
+  python -m experiments.sweep run --config=configs/physics_ablation.py --root=runs/optical --jobs=2
+  python -m experiments.sweep run --config=configs/physics_ablation.py:paired-quick --root=runs/p
+  python -m experiments.train --config=configs/physics_ablation.py:quick --workdir=runs/optical_0
 
 Variants full, quick (the default of the sweep) and tiny: n and k from a noisy reflectance with
 hidden bands, under Kramers-Kronig and k >= 0. With paired- before them: IR and Raman from hidden
@@ -9,7 +10,6 @@ bands of both, under mutual exclusion and intensities >= 0. One run of quick tak
 on two CPU cores. Numbers: README.md, from experiments/results/physics_ablation.
 """
 
-import re
 from collections.abc import Mapping
 
 from ml_collections import ConfigDict
@@ -62,15 +62,6 @@ def sweep(variant: str = 'quick') -> list[dict]:
   return default.product(SETTINGS[task], {'seed': SEEDS}, MODES[task])
 
 
-def name(variant: str, overrides: Mapping) -> str:
-  """optical_constants-soft-0: task, mode, seed, and the setting where it is not the first."""
-  config = get_config(variant)
-  config.update_from_flattened_dict(overrides)
-  made = f'{config.task.name}-{mode(config)}-{config.seed}'
-  what = re.sub(r'\W+', '_', setting(config))
-  return made if what == 'all' else f'{made}-{what}'
-
-
 def mode(config: Mapping) -> str:
   """How a run's laws are asked for: 'none', 'soft', or by construction: its head."""
   if config['head']['name'] != 'unconstrained':
@@ -78,14 +69,6 @@ def mode(config: Mapping) -> str:
   weights = config['loss']['weights']['model']
   laws = [weight for term, weight in weights.items() if not term.endswith('_mse')]
   return 'soft' if any(laws) else 'none'
-
-
-def setting(config: Mapping) -> str:
-  """What the model learns from: 'all' labels of all molecules, or less."""
-  unlabelled = config['loss']['weights']['model'].get('k_mse') == 0
-  share = config['split']['train_share']
-  labels = 'n alone' if unlabelled else 'all'
-  return labels if share == 1 else f'{labels}, {100 * share:g} % of molecules'
 
 
 def _optical(c: ConfigDict) -> None:

@@ -11,45 +11,21 @@ import sys
 
 from absl import app, flags
 
-from configs import physics_ablation
-from spectra_jax import metrics
+from spectra_jax.tables import cells, output, spec
 
 ROOT = pathlib.Path(__file__).parent.parent
-REPORTS = ROOT / 'experiments' / 'results' / 'pretrain'
-ABLATION = ROOT / 'experiments' / 'results' / 'physics_ablation'
-BENCH = ROOT / 'experiments' / 'results' / 'bench' / 'cpu-2-cores.json'
+RESULTS = ROOT / 'experiments' / 'results'
+BENCH = RESULTS / 'bench' / 'cpu-2-cores.json'
 WHAT, STACK = ('forward', 'training'), ('inference', 'training')
-BASELINES = ('gaussian', 'linear', 'nearest')
 
 CHECK = flags.DEFINE_bool('check', False, 'Compare only.')
 
 
-def table() -> str:
-  """One row a run, then one a baseline and split: NRE with interval, for IR and Raman."""
-  head = [
-    '| method | IR NRE [95 %] | Raman NRE [95 %] | regime, split | seeds | wall time |',
-    '|---|---|---|---|---|---|',
-  ]
-  reports = {path: json.loads(path.read_text()) for path in sorted(REPORTS.glob('*/report.json'))}
-  runs = [_run(path, report) for path, report in reports.items()]
-  baselines = [_row(name, report, name, '') for report in reports.values() for name in BASELINES]
-  return '\n'.join([*head, *runs, *dict.fromkeys(baselines)])
-
-
-def _run(path: pathlib.Path, report: dict) -> str:
-  link = f'[{path.parent.name}]({path.relative_to(ROOT)}), {report["parameters"]:,} parameters'
-  return _row(link, report, 'model', f'{report["wall_s"] / 60:.0f} min')
-
-
-def _row(label: str, report: dict, method: str, time: str) -> str:
-  cells = [_cell(report['results'][kind], method) for kind in ('ir', 'raman')]
-  return _cells([label, *cells, _split(report), '1', time])
-
-
-def _cell(result: dict, method: str) -> str:
-  low, high = result['intervals'][method]
-  value = result['nre' if method == 'model' else method]
-  return f'{value:.3f} [{low:.3f}, {high:.3f}]'
+def of_runs(name: str) -> str:
+  """The table of configs/tables/NAME.py; `experiments.table` gives it with a link a number."""
+  table = spec.load(name)
+  lines = cells.build(table, RESULTS)
+  return output.markdown(table, lines, ROOT, links=False).rstrip()
 
 
 def layers() -> str:
@@ -124,100 +100,6 @@ def backbones() -> str:
   return '\n'.join([*head, *(f'| `{name}` | {cells(rows[name])} |' for name in order)])
 
 
-# Column -> (quantity, part of it; '' = the whole).
-ERRORS = {
-  'optical_constants': {'NRE of n': ('n', ''), 'NRE of k': ('k', '')},
-  'paired': {
-    'NRE of IR': ('ir', ''),
-    'NRE of Raman': ('raman', ''),
-    'IR, centrosymmetric': ('ir', 'centrosymmetric'),
-    'Raman, centrosymmetric': ('raman', 'centrosymmetric'),
-  },
-}
-LAWS = {
-  'kramers_kronig': 'residual of n - T k',
-  'negative_k': 'points with k < 0',
-  'overlap': 'overlap of IR and Raman',
-  'negative': 'points below 0',
-}
-
-
-def ablation(task: str) -> str:
-  """Each setting: a row a way of asking for the laws, over seeds; then baselines and the truth."""
-  settings = {}
-  for path in sorted(ABLATION.glob(f'{task}-*/report.json')):
-    report = json.loads(path.read_text())
-    modes = settings.setdefault(physics_ablation.setting(report['config']), {})
-    modes.setdefault(physics_ablation.mode(report['config']), []).append(report)
-  laws = next(iter(next(iter(settings['all'].values()))))['results']['laws']
-  names = ['learns from', 'laws', *ERRORS[task], *(LAWS[law] for law in laws)]
-  head = [*names, 'parameters', 'training step', 'regime, split', 'seeds']
-  rows = [_cells(head), '|' + '---|' * len(head)]
-  shown = set()
-  for setting in sorted(settings, key=lambda name: (name != 'all', name)):
-    modes = settings[setting]
-    rows += [_mode(task, setting, mode, modes[mode]) for mode in sorted(modes, key=_place)]
-    first = modes['none'][0]
-    if first['split']['hash'] not in shown:  # baselines know nothing of weights of losses
-      rows += _beside(task, setting, first)
-      shown.add(first['split']['hash'])
-  return '\n'.join(rows)
-
-
-def _place(mode: str) -> tuple[int, str]:
-  return ('none', 'soft').index(mode) if mode in ('none', 'soft') else 2, mode
-
-
-def _cells(cells: list[str]) -> str:
-  return '| ' + ' | '.join(cells) + ' |'
-
-
-def _seeds(values: list[float]) -> str:
-  """Mean and 95 % interval; of one seed its value alone."""
-  if len(values) == 1:
-    return f'{values[0]:.3f}'
-  return '{:.3f} [{:.3f}, {:.3f}]'.format(*metrics.mean_interval(values))
-
-
-def _mode(task: str, setting: str, mode: str, reports: list[dict]) -> str:
-  nre = [_seeds([_nre(r, 'model', *of) for r in reports]) for of in ERRORS[task].values()]
-  broken = reports[0]['results']['laws']
-  laws = [_law([r['results']['laws'][law]['model'] for r in reports]) for law in broken]
-  name = mode if mode in ('none', 'soft') else f'by construction: `{mode}`'
-  timed = next(iter(json.loads(BENCH.read_text())['laws'].values()))[f'{task}-{mode}']
-  cost = [f'{reports[0]["parameters"]:,}', f'{timed["ms"]:.0f} ms']
-  return _cells([setting, name, *nre, *laws, *cost, _split(reports[0]), str(len(reports))])
-
-
-def _beside(task: str, setting: str, report: dict) -> list[str]:
-  """Rows of the methods without a network, and of what the truth itself scores on the laws."""
-  laws = report['results']['laws']
-  methods = [m for m in next(iter(laws.values())) if m not in ('model', 'truth')]
-  rows = {m: [f'{_nre(report, m, *of):.3f}' for of in ERRORS[task].values()] for m in methods}
-  rows['truth'] = ['0'] * len(ERRORS[task])
-  broken = lambda method: [_law([laws[law][method]]) for law in laws]
-  return [
-    _cells([setting, f'*{m}*', *nre, *broken(m), '', '', _split(report), ''])
-    for m, nre in rows.items()
-  ]
-
-
-def _nre(report: dict, method: str, quantity: str, part: str) -> float:
-  result = report['results'][quantity]
-  if part:
-    return result['parts'][part][method]
-  return result['nre' if method == 'model' else method]
-
-
-def _law(values: list[float]) -> str:
-  mean = sum(values) / len(values)
-  return '0' if mean == 0 else f'{mean:.2g}'
-
-
-def _split(report: dict) -> str:
-  return f'{report["split"]["regime"]}, `{report["split"]["hash"]}`'
-
-
 TRANSFORMS = {
   'hilbert': 'Hilbert transform of the window',
   'fft_pad2': 'FFT of the odd extension, pad 2',
@@ -262,14 +144,14 @@ def materials() -> str:
 
 
 TABLES = {
-  'results': table,
   'layers': layers,
   'comparisons': comparisons,
   'backbones': backbones,
   'transforms': transforms,
   'materials': materials,
-  'optical_constants': functools.partial(ablation, 'optical_constants'),
-  'paired': functools.partial(ablation, 'paired'),
+  **{
+    name: functools.partial(of_runs, name) for name in ('pretrain', 'optical_constants', 'paired')
+  },
 }
 
 

@@ -55,6 +55,7 @@ NRE = {
   'label': 'IR NRE',
   'metric': 'results.ir.nre',
   'of_method': 'results.ir.{method}',
+  'interval': 'results.ir.intervals.{method}',
   'regime': 'grouped',
   'format': '{:.3f}',
   'scale': 1.0,
@@ -63,6 +64,7 @@ MINUTES = {
   'label': 'time (min)',
   'metric': 'wall_s',
   'of_method': '',
+  'interval': '',
   'regime': '',
   'format': '{:.0f}',
   'scale': 1 / 60,
@@ -91,6 +93,21 @@ def lines(root, **changes):
 
 
 # ---- numbers ------------------------------------------------------------------
+
+
+def test_one_run_without_scores_has_the_interval_that_it_gives_itself(tmp_path):
+  folder = make_run(tmp_path / 'sweep', 'a', with_scores=False)
+  report = json.loads((folder / 'report.json').read_text())
+  report['results']['ir']['intervals'] = {'model': [0.1, 0.9], 'gaussian': [0.5, 0.7]}
+  (folder / 'report.json').write_text(json.dumps(report))
+  table = make_table(rows=(ROW, {**ROW, 'label': 'gaussian', 'method': 'gaussian'}))
+  model, gaussian = (line.cells[0] for line in cells.build(table, tmp_path))
+  assert (model.low, model.high, model.over) == (0.1, 0.9, 'test examples')
+  assert (gaussian.low, gaussian.high, gaussian.over) == (0.5, 0.7, 'test examples')
+  (other_level,) = cells.build(make_table(level=0.9), tmp_path)
+  assert other_level.cells[0].low is None
+  make_run(tmp_path / 'sweep', 'b', seed=1, with_scores=False)
+  assert cells.build(table, tmp_path)[0].cells[0].over == 'seeds'
 
 
 def test_rows_are_means_over_seeds_with_the_bootstrap_of_their_groups(root):

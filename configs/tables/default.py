@@ -7,7 +7,7 @@ def get_config() -> ConfigDict:
   c = ConfigDict()
   c.caption = ''  # what the numbers are, in a sentence
   c.rows = ()  # dicts of label, runs, where, method
-  c.columns = ()  # dicts of label, metric, of_method, regime, format, scale
+  c.columns = ()  # dicts of label, metric, of_method, interval, regime, format, scale; see below
   c.references = ()  # dicts of label, values, regime, source
   c.sections = ()  # config keys: rows of the same values form a section; () = one section
   c.seeds = ()  # that each row of a model must have; what lacks is counted as missing
@@ -18,13 +18,29 @@ def get_config() -> ConfigDict:
   return c.lock()
 
 
-def result(label: str, metric: str, of_method: str, shown: str = '{:.3f}') -> dict:
+def result(
+  label: str, metric: str, of_method: str, shown: str = '{:.3f}', interval: str = ''
+) -> dict:
   """A column of `results` in report.json: of models `metric`, of other methods `of_method`."""
   return {
     'label': label,
     'metric': f'results.{metric}',
     'of_method': f'results.{of_method}',
+    'interval': f'results.{interval}' if interval else '',
     'regime': 'grouped',
     'format': shown,
     'scale': 1.0,
+  }
+
+
+def about(label: str, metric: str, shown: str, scale: float = 1.0) -> dict:
+  """A column of report.json that is no score, which baselines do not have: a time, a size."""
+  return {
+    'label': label,
+    'metric': metric,
+    'of_method': '',
+    'interval': '',
+    'regime': '',
+    'format': shown,
+    'scale': scale,
   }

@@ -28,12 +28,13 @@ def get_config() -> ConfigDict:
     row('soft', FREE | {TERM: 1.0}),
     row('by construction', {'head.name': 'non_negative'}),
     # Of one seed: the report of optical_constants-none-1-all_5_of_molecules has an older Gaussian.
-    *(row(name, {'seed': 0}, name) for name in ('gaussian', 'phase')),
+    *(row(name, {'seed': 0}, name) for name in ('gaussian', 'phase', 'mean')),
   )
   c.columns = (
     *(default.result(f'NRE of {name}', f'{name}.nre', f'{name}.{{method}}') for name in ('n', 'k')),
     _law('residual of n - T k', 'kramers_kronig'),
-    _law('share of k < 0', 'negative_k'),
+    _law('points with k < 0', 'negative_k'),
+    default.about('parameters', 'parameters', '{:,.0f}'),
   )
   c.sections = ('loss.weights.model.k_mse', 'split.train_share')
   c.seeds = (0, 1, 2)

@@ -29,7 +29,7 @@ def get_config() -> ConfigDict:
     row('soft', FREE | {TERM: 100.0}),
     row('by construction', {'head.name': 'paired'}),
     # The head of shared modes gives intensities, for which baselines lose what is below zero.
-    *(row(name, FREE, name) for name in ('gaussian', 'linear')),
+    *(row(name, FREE, name) for name in ('gaussian', 'linear', 'mean')),
   )
   pairs = (('ir', 'IR'), ('raman', 'Raman'))
   c.columns = (
@@ -39,6 +39,7 @@ def get_config() -> ConfigDict:
     *(_same(f'{name}, centrosymmetric', f'{kind}.{CENTRED}', '{:.3f}') for kind, name in pairs),
     _same('overlap of IR and Raman', 'laws.overlap', '{:.2g}'),
     _same('points below 0', 'laws.negative', '{:.2g}'),
+    default.about('parameters', 'parameters', '{:,.0f}'),
   )
   c.seeds = (0, 1, 2)
   c.against = 'none'

@@ -22,17 +22,12 @@ def get_config() -> ConfigDict:
     *(row(name, name) for name in ('gaussian', 'linear', 'nearest')),
   )
   c.columns = (
-    *(
-      default.result(label, f'{kind}.nre', f'{kind}.{{method}}')
-      for kind, label in (('ir', 'IR NRE'), ('raman', 'Raman NRE'))
-    ),
-    {
-      'label': 'wall time, restarts included (min)',
-      'metric': 'wall_s_total',
-      'of_method': '',
-      'regime': '',
-      'format': '{:.0f}',
-      'scale': 1 / 60,
-    },
+    *(_nre(label, kind) for kind, label in (('ir', 'IR NRE'), ('raman', 'Raman NRE'))),
+    default.about('wall time of the last start (min)', 'wall_s', '{:.0f}', 1 / 60),
   )
   return c
+
+
+def _nre(label: str, kind: str) -> dict:
+  interval = f'{kind}.intervals.{{method}}'
+  return default.result(label, f'{kind}.nre', f'{kind}.{{method}}', interval=interval)

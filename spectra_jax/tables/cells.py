@@ -13,6 +13,8 @@ from spectra_jax.tables.runs import Run
 from spectra_jax.tables.spec import MODEL, Column, Table
 from spectra_jax.tables.statistics import Interval
 
+REPORTED_LEVEL = 0.95  # of intervals in report.json, see spectra_jax/metrics.py
+
 
 @dataclasses.dataclass
 class Cell:
@@ -22,7 +24,7 @@ class Cell:
     column: of the table.
     value: None where it is missing, or where the row has no such number (`applies` is False then).
     low, high: ends of the interval; None where one number says nothing about its spread.
-    over: what the interval is over: 'seeds and groups', 'groups', 'seeds', or ''.
+    over: what the interval is over: 'seeds and groups', 'groups', 'seeds', 'test examples', or ''.
     p: of the comparison with the row `against`; p_holm allows for all comparisons of the table.
     difference: from that row, with its interval over seeds and groups.
     runs: it is the mean over them.
@@ -135,7 +137,17 @@ def _of_model(table: Table, column: Column, label: str, method: str, runs: Seque
     found, cell.over = Interval(*metrics.mean_interval(np.array(values), table.level)), 'seeds'
   if found is not None:
     cell.low, cell.high = found.low, found.high
+  elif len(there) == 1:
+    _take_reported(cell, table, method)
   return cell
+
+
+def _take_reported(cell: Cell, table: Table, method: str) -> None:
+  """The interval that its run gives, where there is one of the table's level."""
+  path = cell.column.interval.format(method=method)
+  ends = cell.runs[0].number(path) if path else None
+  if ends is not None and table.level == REPORTED_LEVEL:
+    (cell.low, cell.high), cell.over = ends, 'test examples'
 
 
 def _of_baseline(
@@ -161,6 +173,8 @@ def _of_baseline(
   found = statistics.bootstrap(sums, table.resamples, table.level) if sums else None
   if found is not None:
     cell.low, cell.high, cell.over = found.low, found.high, 'groups'
+  else:
+    _take_reported(cell, table, method)
   return cell
 
 

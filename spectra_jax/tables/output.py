@@ -53,8 +53,11 @@ def write(table: Table, lines: Sequence[Line], folder: pathlib.Path) -> dict[str
   return summary
 
 
-def markdown(table: Table, lines: Sequence[Line], folder: pathlib.Path) -> str:
-  """A table a section; the caption, what the intervals are over and the splits are below it."""
+def markdown(table: Table, lines: Sequence[Line], folder: pathlib.Path, links: bool = True) -> str:
+  """A table a section; the caption, what the intervals are over and the splits are below it.
+
+  `folder` is where the text will stand; `links` are those of cells to their runs.
+  """
   row = lambda cells: '| ' + ' | '.join(_escape_pipe(cell) for cell in cells) + ' |'
   header = ['', *(column.label for column in table.columns)]
   text = []
@@ -62,8 +65,8 @@ def markdown(table: Table, lines: Sequence[Line], folder: pathlib.Path) -> str:
     text += [f'**{section}**', ''] if section else []
     text += [row(header), '|' + '---|' * len(header)]
     for line in part:
-      cells = [_linked(cell, folder, _markdown_link) for cell in line.cells]
-      text.append(row([_label(line), *cells]))
+      linked = lambda cell: _linked(cell, folder, _markdown_link) if links else cell_text(cell)
+      text.append(row([_label(line), *map(linked, line.cells)]))
     text.append('')
   return '\n'.join([*text, table.caption, '', *(f'* {note}' for note in notes(table, lines)), ''])
 
@@ -106,7 +109,9 @@ def notes(table: Table, lines: Sequence[Line]) -> list[str]:
   splits = sorted({f'{run.regime}, {run.split}{told(run)}' for run in runs})
   text = [f'split: {"; ".join(splits)}'] if splits else []
   if over:
-    text.append(f'mean over seeds [{100 * table.level:g} % interval over {"; ".join(over)}]')
+    most = max(len(cell.runs) for cell in cells)
+    what = f'mean over {most} seeds' if most > 1 else 'one run'
+    text.append(f'{what} [{100 * table.level:g} % interval over {"; ".join(over)}]')
   if any(cell.p is not None for cell in cells):
     text.append(
       f'p: against {table.against!r}, {table.test} test paired by test groups, Holm correction for '

@@ -49,6 +49,8 @@ class Column:
     label: heading, with the unit.
     metric: dotted path into report.json.
     of_method: the same for a baseline, '{method}' is its name; '' = it has no such number.
+    interval: dotted path of the interval that the run itself gives, for one run without scores.npz;
+      '{method}' as before; '' = none.
     regime: of the splits these numbers come from; '' = it is no score (time, size).
     format: of one number.
     scale: what it is multiplied by for its unit.
@@ -57,6 +59,7 @@ class Column:
   label: str
   metric: str
   of_method: str
+  interval: str
   regime: str
   format: str
   scale: float
