@@ -4,14 +4,68 @@ Scores are exact sums a spectrum, name -> (total [N], count [N]). NRE = squared 
 the training-set mean spectrum on the same points: 1 is what knowing nothing costs.
 """
 
+import functools
 from collections.abc import Mapping
+from typing import Any, ClassVar
 
+import jax
 import numpy as np
 
 from spectra_jax import metrics
 from spectra_jax.scores import Ratios
 
 Scores = Mapping[str, tuple[np.ndarray, np.ndarray]]
+Outputs = Mapping[str, jax.Array]
+
+
+class LawTask:
+  """What tasks share whose models give several quantities, each under laws.
+
+  A task adds fields `spectra` and `split`, and methods `examples`, `inputs`, `metrics` (whose
+  scores are named by `quantities`, 'quantity/part' and `laws`) and `true_outputs`.
+  """
+
+  quantities: ClassVar[tuple[str, ...]]
+  parts: ClassVar[tuple[str, ...]]
+  laws: ClassVar[tuple[str, ...]]
+
+  def effective(self, params: Any) -> Any:
+    return params
+
+  @functools.cache  # noqa: B019  a task lives as long as its run
+  def held_out(self, side: str) -> tuple[dict[str, Any], dict[str, jax.Array]]:
+    """Inputs and targets of one whole side, on its fixed masks and noise."""
+    return jax.jit(lambda batch: self.inputs(None, 0, batch, train=False))(self.examples(side))
+
+  @functools.cached_property
+  def _metrics(self):
+    return jax.jit(self.metrics)
+
+  def score(self, outputs: Outputs, side: str) -> Scores:
+    """`metrics` of outputs for one whole side, on the host."""
+    _, targets = self.held_out(side)
+    return jax.tree.map(np.asarray, self._metrics(dict(outputs), targets))
+
+  def selection(self, scores: Scores, mean: Scores, kind_N: np.ndarray) -> dict[str, float]:
+    """Numbers logged at each validation; 'nre', the mean over quantities, picks the best model."""
+    return selection(scores, mean, self.quantities)
+
+  def report(
+    self, scores: Scores, baselines: Mapping[str, Scores], kind_N: np.ndarray
+  ) -> dict[str, dict]:
+    """NRE of each quantity with bootstrap intervals, and 'laws': violations, the truth's too."""
+    _, targets = self.held_out('test')
+    truth = self.score(self.true_outputs(targets), 'test')
+    methods = {'model': scores, **baselines, 'truth': truth}
+    return report(methods, self.quantities, self.parts, self.laws)
+
+  def ratios(self, scores: Scores, baselines: Mapping[str, Scores], kind_N: np.ndarray) -> Ratios:
+    """Place in the report -> (numerator [N], denominator [N]) of it."""
+    return ratios({'model': scores, **baselines}, self.quantities, self.parts, self.laws)
+
+  def groups(self, side: str) -> np.ndarray:
+    """[N] group of each example of a side."""
+    return self.spectra[self.quantities[0]].meta['group'][getattr(self.split, side)]
 
 
 def selection(scores: Scores, mean: Scores, quantities: tuple[str, ...]) -> dict[str, float]:

@@ -114,7 +114,7 @@ def test_truth_costs_nothing_and_the_mean_one(task):
     assert report[quantity]['intervals']['gaussian'][0] > 0
     # The whole axis is its hidden and its visible points.
     whole = scores['phase'][quantity][0]
-    parts = sum(scores['phase'][f'{quantity}/{part}'][0] for part in optical_constants.PARTS)
+    parts = sum(scores['phase'][f'{quantity}/{part}'][0] for part in task.parts)
     np.testing.assert_allclose(parts, whole, rtol=1e-5)
   laws = report['laws']
   assert laws['negative_k']['truth'] == 0

@@ -25,28 +25,25 @@ from ml_collections import ConfigDict
 
 from spectra_jax import figures, law_report, model, shards
 from spectra_jax.chemometrics import inpainting
+from spectra_jax.law_report import LawTask, Outputs
 from spectra_jax.losses.kramers_kronig import kramers_kronig
 from spectra_jax.losses.non_negativity import non_negativity
 from spectra_jax.physics import kramers_kronig as kk
-from spectra_jax.scores import Ratios
 from spectra_jax.spectra import Spectra
 from spectra_jax.splits import Split
 from spectra_jax.tasks import masked
 
 QUANTITIES = ('n', 'k')
-PARTS = ('hidden', 'visible')
-LAWS = ('kramers_kronig', 'negative_k')
 BASELINES = ('mean', 'gaussian', 'phase')
 SHRINKAGES = tuple(10.0 ** np.arange(-5.0, 1.1, 0.5))  # of the Gaussian, those tried
 SHRINKAGE_MASKS = 2  # of the held-out masks, on which the Gaussian's shrinkage is chosen
 EDGE = 0.02  # share of the points at each end where n - T k of a cut window is not judged
 FLOOR = 1e-10  # n^2, in what is reported: an index that varies by less than 1e-5 varies by nothing
 LEAST_REFLECTANCE = 1e-6  # noise may take a reflectance below zero, where it has no phase
-Outputs = Mapping[str, jax.Array]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Task:
+class Task(LawTask):
   """Optical constants of the liquids of one data set.
 
   Attributes:
@@ -70,6 +67,10 @@ class Task:
   mean: Mapping[str, np.ndarray]
   scale: Mapping[str, float]
   offset: float
+
+  quantities = QUANTITIES
+  parts = ('hidden', 'visible')
+  laws = ('kramers_kronig', 'negative_k')
 
   # --- what the loop calls -------------------------------------------------------------------
 
@@ -132,16 +133,8 @@ class Task:
       error = (found[name] - targets[name]) ** 2
       parts = {'hidden': sums(error, hidden), 'visible': sums(error, ~hidden)}
       scores |= {name: (error.sum(-1), points)}
-      scores |= {f'{name}/{part}': parts[part] for part in PARTS}
+      scores |= {f'{name}/{part}': parts[part] for part in self.parts}
     return scores
-
-  def effective(self, params: Any) -> Any:
-    return params
-
-  @functools.cache  # noqa: B019  a task lives as long as its run
-  def held_out(self, side: str) -> tuple[dict[str, Any], dict[str, jax.Array]]:
-    """Inputs and targets of one whole side, on its fixed masks and noise."""
-    return jax.jit(lambda batch: self.inputs(None, 0, batch, train=False))(self.examples(side))
 
   def baselines(self, side: str, names: tuple[str, ...] = BASELINES) -> dict[str, Outputs]:
     """Outputs of the methods without a network, from what the model gets to see."""
@@ -149,42 +142,6 @@ class Task:
     values, visible = np.float64(inputs['values_BxL']), np.asarray(inputs['visible_BxL'])
     of = {'mean': self._mean, 'gaussian': self._gaussian, 'phase': self._phase}
     return {name: self.relative(of[name](values, visible)) for name in names}
-
-  def score(self, outputs: Outputs, side: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """`metrics` of outputs for one whole side, on the host."""
-    _, targets = self.held_out(side)
-    return jax.tree.map(np.asarray, self._metrics(dict(outputs), targets))
-
-  def selection(
-    self, scores: law_report.Scores, mean: law_report.Scores, kind_N: np.ndarray
-  ) -> dict[str, float]:
-    """Numbers logged at each validation; 'nre', their mean over n and k, picks the best model."""
-    return law_report.selection(scores, mean, QUANTITIES)
-
-  def report(
-    self,
-    scores: law_report.Scores,
-    baselines: Mapping[str, law_report.Scores],
-    kind_N: np.ndarray,
-  ) -> dict[str, dict]:
-    """NRE of n and k with bootstrap intervals, and 'laws': the violations, the truth's included."""
-    _, targets = self.held_out('test')
-    truth = self.score(self.relative({name: targets[name] for name in QUANTITIES}), 'test')
-    methods = {'model': scores, **baselines, 'truth': truth}
-    return law_report.report(methods, QUANTITIES, PARTS, LAWS)
-
-  def ratios(
-    self,
-    scores: law_report.Scores,
-    baselines: Mapping[str, law_report.Scores],
-    kind_N: np.ndarray,
-  ) -> Ratios:
-    """Place in the report -> (numerator [N], denominator [N]) of it."""
-    return law_report.ratios({'model': scores, **baselines}, QUANTITIES, PARTS, LAWS)
-
-  def groups(self, side: str) -> np.ndarray:
-    """[N] group of each example of a side."""
-    return self.spectra['n'].meta['group'][getattr(self.split, side)]
 
   def figures(
     self, outputs: Outputs, side: str, baselines: Mapping[str, Outputs]
@@ -226,6 +183,10 @@ class Task:
   def table(self, report: Mapping[str, Mapping]) -> list[list[str]]:
     return law_report.table(report, {'n': 'n', 'k': 'k'})
 
+  def true_outputs(self, targets: Mapping[str, jax.Array]) -> Outputs:
+    """What a head would have to give to be right."""
+    return self.relative({name: targets[name] for name in QUANTITIES})
+
   def predictions(self, outputs: Outputs, side: str) -> dict[str, np.ndarray]:
     """n and k of one whole side for an audit, [N, L] each, and 'true_n', 'true_k'."""
     examples, found = self.examples(side), self.absolute(outputs)
@@ -265,10 +226,6 @@ class Task:
     return kramers_kronig(
       self.plan, shifted, found['k'], **settings, kinds=('n', 'k'), state='computed'
     )
-
-  @functools.cached_property
-  def _metrics(self):
-    return jax.jit(self.metrics)
 
   def _training(self, keys_B: jax.Array) -> tuple[jax.Array, jax.Array]:
     """(visible_BxL, noise_BxL of unit variance)."""

@@ -26,21 +26,18 @@ from ml_collections import ConfigDict
 
 from spectra_jax import figures, law_report, model, shards
 from spectra_jax.chemometrics import inpainting
+from spectra_jax.law_report import LawTask, Outputs, Scores
 from spectra_jax.losses.non_negativity import non_negativity
 from spectra_jax.losses.selection_rules import selection_rules
-from spectra_jax.scores import Ratios
 from spectra_jax.spectra import Spectra
 from spectra_jax.splits import Split
 from spectra_jax.tasks import masked
 
 KINDS = ('ir', 'raman')
-PARTS = ('centrosymmetric',)
-LAWS = ('overlap', 'negative')
 BASELINES = ('mean', 'linear', 'gaussian')
 SHRINKAGES = tuple(10.0 ** np.arange(-5.0, 1.1, 0.5))  # of the Gaussian, those tried
 SHRINKAGE_MASKS = 2  # of the held-out masks, on which the Gaussian's shrinkage is chosen
 FAINT = 1e-6  # of the squared scale: keeps the slope of a root finite where nothing is
-Outputs = Mapping[str, jax.Array]
 
 
 class PairedModel(model.SpectralModel):
@@ -64,7 +61,7 @@ class PairedModel(model.SpectralModel):
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Task:
+class Task(LawTask):
   """Joint reconstruction of the IR and Raman spectra of one data set.
 
   Attributes:
@@ -82,6 +79,10 @@ class Task:
   split: Split
   scale: Mapping[str, float]
   mean: Mapping[str, np.ndarray]
+
+  quantities = KINDS
+  parts = ('centrosymmetric',)
+  laws = ('overlap', 'negative')
 
   # --- what the loop calls -------------------------------------------------------------------
 
@@ -156,56 +157,26 @@ class Task:
       scores |= {f'{kind}/centrosymmetric': (error * centre_B, count * centre_B)}
     return scores
 
-  def effective(self, params: Any) -> Any:
-    return params
-
-  @functools.cache  # noqa: B019  a task lives as long as its run
-  def held_out(self, side: str) -> tuple[dict[str, Any], dict[str, jax.Array]]:
-    """Inputs and targets of one whole side, on its fixed masks."""
-    return jax.jit(lambda batch: self.inputs(None, 0, batch, train=False))(self.examples(side))
-
   def baselines(self, side: str, names: tuple[str, ...] = BASELINES) -> dict[str, Outputs]:
     """Outputs of the methods without a network, from what the model gets to see."""
     values, visible = self._seen(side)
     of = {'mean': self._mean, 'linear': self._linear, 'gaussian': self._gaussian}
     return {name: self._as_outputs(of[name](values, visible)) for name in names}
 
-  def score(self, outputs: Outputs, side: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """`metrics` of outputs for one whole side, on the host."""
-    _, targets = self.held_out(side)
-    return jax.tree.map(np.asarray, self._metrics(dict(outputs), targets))
-
-  def selection(
-    self, scores: law_report.Scores, mean: law_report.Scores, kind_N: np.ndarray
-  ) -> dict[str, float]:
-    """Numbers logged at each validation; 'nre', their mean over kinds, picks the best model."""
-    return law_report.selection(scores, mean, KINDS)
-
   def report(
     self,
-    scores: law_report.Scores,
-    baselines: Mapping[str, law_report.Scores],
+    scores: Scores,
+    baselines: Mapping[str, Scores],
     kind_N: np.ndarray,
   ) -> dict[str, dict]:
-    """NRE of both kinds with bootstrap intervals, and 'laws': the violations, the truth's too."""
+    """That of `LawTask`, and how many test molecules have an inversion centre."""
     _, targets = self.held_out('test')
-    truth = self.score(self._as_outputs({kind: targets[kind] for kind in KINDS}), 'test')
-    methods = {'model': scores, **baselines, 'truth': truth}
-    found = law_report.report(methods, KINDS, PARTS, LAWS)
-    return found | {'centrosymmetric': int(np.asarray(targets['centrosymmetric']).sum())}
+    centred = {'centrosymmetric': int(np.asarray(targets['centrosymmetric']).sum())}
+    return super().report(scores, baselines, kind_N) | centred
 
-  def ratios(
-    self,
-    scores: law_report.Scores,
-    baselines: Mapping[str, law_report.Scores],
-    kind_N: np.ndarray,
-  ) -> Ratios:
-    """Place in the report -> (numerator [N], denominator [N]) of it."""
-    return law_report.ratios({'model': scores, **baselines}, KINDS, PARTS, LAWS)
-
-  def groups(self, side: str) -> np.ndarray:
-    """[N] group of each example of a side."""
-    return self.spectra['ir'].meta['group'][getattr(self.split, side)]
+  def true_outputs(self, targets: Mapping[str, jax.Array]) -> Outputs:
+    """What a head would have to give to be right."""
+    return self._as_outputs({kind: targets[kind] for kind in KINDS})
 
   def figures(
     self, outputs: Outputs, side: str, baselines: Mapping[str, Outputs]
@@ -281,10 +252,6 @@ class Task:
     if not self.options.intensities:
       return roots
     return {kind: np.maximum(roots[kind], 0.0) ** 2 - FAINT for kind in KINDS}
-
-  @functools.cached_property
-  def _metrics(self):
-    return jax.jit(self.metrics)
 
   def _masks(self, key: jax.Array) -> dict[str, jax.Array]:
     o = self.options
