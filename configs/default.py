@@ -63,6 +63,27 @@ def get_config() -> ConfigDict:
   c.dataset.computed_optical.path = ''  # '' = the line lists that ship with the package
   c.dataset.computed_optical.fwhm_cm = 20.0  # full width of every line of Im eps [cm^-1]
   c.dataset.computed_optical.eps_inf = 1.9  # what electrons add to eps
+  c.dataset.corn = ConfigDict()  # near infrared of 80 samples on three instruments
+  c.dataset.corn.path = ''  # raw or prepared folder
+  c.dataset.nirsoil = ConfigDict()  # near infrared of 825 soils
+  c.dataset.nirsoil.path = ''  # raw or prepared folder
+  c.dataset.optical_constants = ConfigDict()  # n and k of liquids and glasses
+  c.dataset.optical_constants.path = ''  # raw or prepared folder
+  c.dataset.rruff_excellent_unoriented = ConfigDict()  # Raman of 1,749 minerals, processed
+  c.dataset.rruff_excellent_unoriented.path = ''  # raw or prepared folder
+  c.dataset.rruff_excellent_unoriented.state = 'baseline_corrected'  # or measured: ten of them
+  c.dataset.rruff_splits = ConfigDict()  # Raman of minerals in the splits of arXiv:2509.25964
+  c.dataset.rruff_splits.path = ''  # raw or prepared folder
+  c.dataset.rruff_splits.subset = 'raw'  # 63 classes, or clean: 17
+  c.dataset.rruff_splits.shift_cm = 0.0  # of the test spectra, padded as the authors do [cm^-1]
+  c.dataset.tablets = ConfigDict()  # near infrared of 655 tablets on two instruments
+  c.dataset.tablets.path = ''  # raw or prepared folder
+  c.dataset.tecator = ConfigDict()  # near infrared of 215 meats
+  c.dataset.tecator.path = ''  # raw or prepared folder
+  c.dataset.ucr = ConfigDict()  # Beef and Coffee without wavelengths
+  c.dataset.ucr.path = ''  # raw or prepared folder
+  c.dataset.wheat_kernels = ConfigDict()  # near infrared of 523 kernels
+  c.dataset.wheat_kernels.path = ''  # raw or prepared folder
 
   c.data = ConfigDict()  # where spectra lie; changes no number
   c.data.storage = 'memory'  # or memmap: shards on disk, written at the first start

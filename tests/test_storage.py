@@ -151,7 +151,10 @@ def test_bad_settings_are_refused(lines, tmp_path, change, words):
     storage.load(c)
 
 
-@pytest.mark.parametrize('name', model.names('datasets'))
+SHIPPED = [name for name in model.names('datasets') if name.startswith('computed')]
+
+
+@pytest.mark.parametrize('name', SHIPPED)
 def test_every_data_set_says_what_there_is(name):
   module = importlib.import_module(f'spectra_jax.datasets.{name}')
   source, count = module.there('')
@@ -159,3 +162,11 @@ def test_every_data_set_says_what_there_is(name):
   some = next(iter(module.load(axis, slice(count - 2, count)).values()))
   assert len(some) == 2
   assert some.source == source
+
+
+@pytest.mark.parametrize('name', sorted(set(model.names('datasets')) - set(SHIPPED)))
+def test_data_that_are_not_there_are_refused_and_it_says_how_to_get_them(name):
+  module = importlib.import_module(f'spectra_jax.datasets.{name}')
+  for path in ('', '/nowhere'):
+    with pytest.raises(FileNotFoundError, match=f'data set {name}; .*experiments.prepare {name}'):
+      module.there(path)
