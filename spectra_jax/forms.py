@@ -87,6 +87,10 @@ class Terms(NamedTuple):
   def __float__(self) -> float:
     return self.value
 
+  def where(self, mask_N: np.ndarray) -> 'Terms':
+    """The score of these examples alone; the others stay in place and add nothing."""
+    return Terms(self.form, np.where(mask_N, self.parts_KxN, 0.0))
+
   def by_group(self, group_N: Sequence) -> np.ndarray:
     """[K, G] sums a group, the groups sorted by name.
 

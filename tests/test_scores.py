@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spectra_jax import law_report, scores
+from spectra_jax import forms, law_report, metrics, scores
 
 
 @given(st.lists(st.tuples(st.sampled_from('abcd'), st.floats(0, 9), st.floats(0, 9)), min_size=1))
@@ -53,3 +53,20 @@ def test_reports_on_laws_come_back_from_their_groups():
   assert set(found) == {'groups', *numbers}
   for name, value in numbers.items():
     np.testing.assert_allclose(found[name][0].sum() / found[name][1].sum(), value)
+
+
+def test_scores_that_are_no_ratios_keep_their_form(tmp_path):
+  rng = np.random.default_rng(0)
+  p, y = rng.normal(size=(2, 30))
+  groups = rng.integers(0, 6, 30)
+  told = {'fat.rmsep': metrics.rmsep(p, y), 'fat.sep': metrics.sep(p, y), 'fat.nre': (p**2, y**2)}
+  scores.write(tmp_path, scores.by_group(told, groups))
+  found = scores.read(tmp_path)
+  assert {name: scores.form(found, name) for name in told} == {
+    'fat.rmsep': 'root_ratio',
+    'fat.sep': 'sep',
+    'fat.nre': 'ratio',
+  }
+  for name in ('fat.rmsep', 'fat.sep'):
+    value = forms.FORMS[scores.form(found, name)](found[name].sum(1))
+    np.testing.assert_allclose(value, told[name].value)

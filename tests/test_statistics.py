@@ -8,6 +8,7 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from spectra_jax import metrics
 from spectra_jax.forms import draws
 from spectra_jax.tables import statistics
 from spectra_jax.tables.statistics import Sums, bootstrap, difference, holm, paired
@@ -194,3 +195,51 @@ def test_a_seed_passes_a_test_by_groups_and_is_within_seeds():
   _, low, high = difference(ours, theirs, 2000, 0.95)
   assert low < 0 < high
   assert paired(row([1.0]), row([0.0]), 'permutation') < 0.001
+
+
+# ---- scores that are no ratios -----------------------------------------------------
+
+
+def regression(seed, groups=25, rows=100, noise=1.0):
+  """(predictions, references, group of each row)."""
+  rng = np.random.default_rng(seed)
+  reference = rng.normal(size=rows)
+  return reference + noise * rng.normal(size=rows), reference, np.arange(rows) % groups
+
+
+def of_row(metric, p, y, groups):
+  terms = metric(p, y)
+  return Sums(terms.by_group(groups)[:, None], terms.form)
+
+
+@pytest.mark.parametrize('metric', [metrics.rmsep, metrics.sep, metrics.r2, metrics.rpd])
+def test_one_run_in_a_table_has_the_interval_of_its_report(metric):
+  p, y, groups = regression(0)
+  terms = metric(p, y)
+  value, low, high = bootstrap(of_row(metric, p, y, groups), 2000, 0.95)
+  assert value == pytest.approx(terms.value)
+  assert (low, high) == pytest.approx(terms.interval(groups))
+
+
+@pytest.mark.parametrize('metric', [metrics.rmsep, metrics.sep, metrics.r2])
+def test_swaps_of_groups_are_swaps_of_their_predictions(metric):
+  p, y, groups = regression(1, groups=6, rows=12)
+  other = y + 2 * np.random.default_rng(2).normal(size=12)
+  size = lambda a, b: abs(metric(a, y).value - metric(b, y).value)
+  found = []
+  for signs in itertools.product((False, True), repeat=6):
+    swap = np.array(signs)[groups]
+    found.append(size(np.where(swap, other, p), np.where(swap, p, other)))
+  want = np.mean(np.array(found) >= found[0] * (1 - 1e-9))
+  rows = [of_row(metric, predicted, y, groups) for predicted in (p, other)]
+  np.testing.assert_allclose(paired(*rows, 'permutation'), want, atol=1e-12)
+
+
+def test_rows_of_two_forms_and_groups_without_a_score_of_their_own_are_refused():
+  p, y, groups = regression(3)
+  rows = [of_row(metric, p, y, groups) for metric in (metrics.sep, metrics.rmsep)]
+  with pytest.raises(ValueError, match='one row has a score of form sep and the other of root_rat'):
+    paired(*rows, 'permutation')
+  with pytest.raises(ValueError, match='which have no sep of their own'):
+    paired(rows[0], rows[0], 'wilcoxon')
+  assert 0 < paired(rows[1], of_row(metrics.rmsep, p + 0.1, y, groups), 'wilcoxon') < 1
