@@ -8,9 +8,10 @@ COMPUTE = ['tblite>=0.4', 'rdkit>=2024.3']
 CLUSTER = ['submitit>=1.5.2']
 GPU = ['jax[cuda12]>=0.10', 'nvidia-ml-py>=12']  # the latter tells what energy a run took
 IO = ['brukeropus>=1.4', 'renishawWiRE>=0.1.16', 'spc-io>=0.2']
+CHEM = ['scikit-learn>=1.5', 'ikpls>=6.1', 'chemotools>=0.5', 'pybaselines>=1.2', 'PyWavelets>=1.6']
 ORACLES = ['jcamp>=1.3']  # what tests compare with
 TOOLS = ['pytest>=8', 'pytest-xdist>=3.6', 'hypothesis>=6.100', 'ruff>=0.12']
-TEST = [*TOOLS, *COMPUTE, *CLUSTER, *IO, *ORACLES]
+TEST = [*TOOLS, *COMPUTE, *CLUSTER, *IO, *CHEM, *ORACLES]
 
 setup(
   name='spectra_jax',
@@ -36,5 +37,12 @@ setup(
     'tensorflow-datasets>=4.9.8',
     'tqdm>=4.66',
   ],
-  extras_require={'test': TEST, 'compute': COMPUTE, 'cluster': CLUSTER, 'gpu': GPU, 'io': IO},
+  extras_require={
+    'test': TEST,
+    'compute': COMPUTE,
+    'cluster': CLUSTER,
+    'gpu': GPU,
+    'chem': CHEM,
+    'io': IO,
+  },
 )

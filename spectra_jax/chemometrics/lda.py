@@ -1,0 +1,31 @@
+"""Linear discriminant analysis with a shrunk covariance, S = (1 - s) S_within + s tr(S_within)/L I.
+
+Friedman 1989, doi:10.1080/01621459.1989.10478752; by scikit-learn. Channels are standardised.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from spectra_jax.chemometrics import nested
+
+TASKS = (nested.CLASSIFICATION,)
+SHRINKAGES = (0.9, 0.5, 0.1, 0.01, 0.001)  # the stiffest first
+
+
+def fit(
+  values_NxL: np.ndarray,
+  targets_N: np.ndarray,
+  groups_N: np.ndarray,
+  seed: int,
+  shrinkages: Sequence[float] = SHRINKAGES,
+  folds: int = nested.FOLDS,
+) -> nested.Tuned:
+  """LDA whose shrinkage grouped folds choose; the other arguments are those of `svm.fit`."""
+  values_NxL, targets_N = nested.checked(values_NxL, targets_N, groups_N, TASKS)
+  estimator = make_pipeline(StandardScaler(), LinearDiscriminantAnalysis(solver='lsqr'))
+  grid = {'lineardiscriminantanalysis__shrinkage': shrinkages}
+  return nested.tune(estimator, grid, values_NxL, targets_N, groups_N, seed, folds)
