@@ -65,13 +65,29 @@ def get_config() -> ConfigDict:
   c.dataset.computed_optical.eps_inf = 1.9  # what electrons add to eps
   c.dataset.corn = ConfigDict()  # near infrared of 80 samples on three instruments
   c.dataset.corn.path = ''  # raw or prepared folder
+  c.dataset.folder = ConfigDict()  # your own spectra beside a labels.csv
+  c.dataset.folder.path = ''  # raw or prepared folder
+  c.dataset.jcamp_folder = ConfigDict()  # JCAMP-DX files
+  c.dataset.jcamp_folder.path = ''  # raw or prepared folder
+  c.dataset.jcamp_folder.kind = ''  # absorbance, transmittance, ...; '' = the only one
+  c.dataset.jcamp_folder.unit = ''  # of the values, in the files' own words; '' = the only one
   c.dataset.nirsoil = ConfigDict()  # near infrared of 825 soils
   c.dataset.nirsoil.path = ''  # raw or prepared folder
   c.dataset.optical_constants = ConfigDict()  # n and k of liquids and glasses
   c.dataset.optical_constants.path = ''  # raw or prepared folder
+  c.dataset.qm9s = ConfigDict()  # computed IR and Raman of 129,817 molecules
+  c.dataset.qm9s.path = ''  # raw or prepared folder
+  c.dataset.qme14s = ConfigDict()  # computed IR and Raman of 186,102 molecules
+  c.dataset.qme14s.path = ''  # raw or prepared folder
+  c.dataset.rruff_archive = ConfigDict()  # Raman of minerals: zips of RRUFF or folders of its texts
+  c.dataset.rruff_archive.path = ''  # raw or prepared folder
+  c.dataset.rruff_archive.state = 'measured'  # raw, or baseline_corrected: as RRUFF processed them
   c.dataset.rruff_excellent_unoriented = ConfigDict()  # Raman of 1,749 minerals, processed
   c.dataset.rruff_excellent_unoriented.path = ''  # raw or prepared folder
   c.dataset.rruff_excellent_unoriented.state = 'baseline_corrected'  # or measured: ten of them
+  c.dataset.rruff_pairs = ConfigDict()  # Raman of six minerals, raw and processed
+  c.dataset.rruff_pairs.path = ''  # raw or prepared folder
+  c.dataset.rruff_pairs.state = 'measured'  # raw, or baseline_corrected: as RRUFF processed them
   c.dataset.rruff_splits = ConfigDict()  # Raman of minerals in the splits of arXiv:2509.25964
   c.dataset.rruff_splits.path = ''  # raw or prepared folder
   c.dataset.rruff_splits.subset = 'raw'  # 63 classes, or clean: 17

@@ -7,12 +7,13 @@ A file of `datasets/` says what is in the data set's own files (`parse`) and bin
 `parse(place, source)` gives the spectra on the grids they were measured on, one row a spectrum.
 """
 
+import dataclasses
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from spectra_jax import data_files, prepared
+from spectra_jax import data_files, prepared, shards
 from spectra_jax.align import align
 from spectra_jax.data_files import Info
 from spectra_jax.spectra import Spectra
@@ -118,6 +119,30 @@ def _chosen(spectra: Sequence[Spectra], what: str, wanted: str) -> list[Spectra]
       f'as spectra of several {what}s are not rows of one array'
     )
   return [one for one in spectra if getattr(one, what) == (wanted or there[0])]
+
+
+def alike(spectra: Sequence[Spectra]) -> list[Spectra]:
+  """The spectra with the meta columns that all of them have."""
+  names = [name for name in spectra[0].meta if all(name in one.meta for one in spectra)]
+  return [
+    dataclasses.replace(one, meta={name: one.meta[name] for name in names}) for one in spectra
+  ]
+
+
+def joined(spectra: Sequence[Spectra]) -> Native:
+  """One `Spectra` where all are on one grid, in one unit, kind and state; else as they are."""
+  first = spectra[0]
+  same = lambda one: (
+    np.array_equal(one.axis, first.axis)
+    and (one.axis_unit, one.kind, one.state) == (first.axis_unit, first.kind, first.state)
+  )
+  if not all(map(same, spectra)):
+    return list(spectra)
+  meta = {name: np.concatenate([one.meta[name] for one in spectra]) for name in first.meta}
+  values, mask = (
+    shards.concatenate([getattr(one, what) for one in spectra]) for what in ('values', 'mask')
+  )
+  return dataclasses.replace(first, values=values, mask=mask, meta=meta)
 
 
 def check_names(spectra: Native, name: str) -> None:

@@ -5,12 +5,12 @@ grid. The group is the specimen: R050441 of R050441_a, since RRUFF numbers the s
 """
 
 import pathlib
-import re
 from collections.abc import Mapping
 
 import numpy as np
 
 from spectra_jax import native
+from spectra_jax.datasets.rruff_archive import specimen
 from spectra_jax.spectra import Spectra
 
 INFO = {
@@ -30,12 +30,6 @@ INFO = {
   'units': {'axis': 'cm^-1', 'raman': 'counts; rounded to 1/65535 of each spectrum range'},
 }
 STATES = {'Processed': 'baseline_corrected', 'RAW': 'measured'}
-
-
-def specimen(rruff_id: str) -> str:
-  """R050441 of R050441, R050441_a, R050441-3 or R050441.2; another name as it is."""
-  found = re.match(r'[A-Z]+\d+', rruff_id)
-  return found.group() if found else rruff_id
 
 
 def _parse(folder: pathlib.Path, source: str) -> list[Spectra]:
