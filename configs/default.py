@@ -174,6 +174,15 @@ def get_config() -> ConfigDict:
   c.augment.crop.edge_cm = 0.0  # largest part at each end that counts as not measured [cm^-1]
   c.augment.crop.keep_cm = ()  # ((low, high), ...) bands that no cut may touch [cm^-1]
 
+  c.task.classify = ConfigDict()
+  c.task.classify.smoothing = 0.0  # share of the target that all classes divide
+  c.task.classify.balanced = True  # every class weighs the same in the loss, however many spectra
+  c.task.classify.shifts_cm = (0.0,)  # of held-out spectra along the axis: a test for each [cm^-1]
+  c.task.classify.shift_fill = 0.0  # value of the points from where a shift brings nothing
+  c.task.regress = ConfigDict()
+  c.task.regress.targets = ()  # names; () = all of the data set
+  c.task.regress.centred = True  # the training set's mean spectrum is taken off
+
   c.tokenize = ConfigDict()
   c.tokenize.step_cm = 14.0  # token spacing, whatever the grid [cm^-1]
   c.tokenize.knots_per_step = 2  # spline knots of kernel and head in one token step
@@ -275,6 +284,18 @@ def get_config() -> ConfigDict:
   c.backbone.hybrid.dropout = 0.0  # rate; whole channels
   c.backbone.hybrid.normalisation = 'rms'  # or layer
 
+  c.encoder = ConfigDict()  # of tasks that ask one thing of a whole spectrum
+  c.encoder.name = 'tokens'  # file in spectra_jax/encoders; other tasks have no other one
+  c.encoder.tokens = ConfigDict()  # config.tokenize and config.backbone
+  c.encoder.compact_cnn = ConfigDict()
+  c.encoder.compact_cnn.channels = ('scaled',)  # scaled, snv, derivative, root_derivative
+  c.encoder.compact_cnn.taps = 11  # of the derivative, odd [points]
+  c.encoder.compact_cnn.widths = (16, 32, 64)  # channels of each convolution
+  c.encoder.compact_cnn.kernels = (21, 11, 5)  # taps of each convolution [points of its input]
+  c.encoder.compact_cnn.pools = (2, 2, 2)  # max-pool after each convolution [points]; 1 = none
+  c.encoder.compact_cnn.stride = 1  # of the first convolution [points]
+  c.encoder.compact_cnn.slope = 0.01  # of the leaky ReLU below zero
+
   c.head = ConfigDict()
   c.head.name = 'reconstruct'  # file in spectra_jax/heads; its lattice is the tokeniser's
   c.head.reconstruct = ConfigDict()
@@ -293,6 +314,17 @@ def get_config() -> ConfigDict:
   c.head.paired = ConfigDict()
   c.head.paired.modes = 96  # K: lines, half of them g and half u with an inversion centre
   c.head.paired.fwhm_min_cm = 8.0  # least full width at half maximum [cm^-1]
+  c.head.classify = ConfigDict()
+  c.head.classify.pool = 'mean'  # of features along the axis: mean, max, flatten
+  c.head.classify.norm = True  # RMSNorm of the features
+  c.head.classify.hidden = 0  # channels of a dense layer after the pool; 0 = none
+  c.head.classify.dropout = 0.0  # rate, before the classifier
+  c.head.classify.cosine_scale = 0.0  # logits are this times a cosine; 0 = linear
+  c.head.regress = ConfigDict()
+  c.head.regress.pool = 'flatten'  # of features along the axis: mean, max, flatten
+  c.head.regress.norm = True  # RMSNorm of the features
+  c.head.regress.hidden = 0  # channels of a dense layer after the pool; 0 = none
+  c.head.regress.dropout = 0.0  # rate, before the last layer
   c.head.unconstrained = ConfigDict()
   c.head.unconstrained.names = ('n', 'k')  # of the spectra it gives
 

@@ -125,6 +125,37 @@ def learning_curve(
   return figure
 
 
+def shift_curve(shifts_cm: Sequence[float], curves: Mapping[str, Sequence[float]]) -> Figure:
+  """Scores against how far held-out spectra were shifted [cm^-1]: {label: score at each shift}."""
+  figure = Figure(figsize=(8, 4.2), layout='constrained')
+  ax = figure.subplots()
+  for k, (label, scores) in enumerate(curves.items()):
+    ax.plot(shifts_cm, scores, color=LAYER_COLOURS[k], marker=LAYER_MARKERS[k], label=label)
+  ax.set_ylim(0, 1)
+  ax.set_xlabel('Shift of the spectrum (cm$^{-1}$)', fontsize=12)
+  ax.set_ylabel('Accuracy', fontsize=12)
+  ax.legend(frameon=False, fontsize=11)
+  return figure
+
+
+def predicted(pairs: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
+  """One panel a target: predicted against reference values, with the line on which they agree.
+
+  Args:
+    pairs: target -> (reference [N], predicted [N]), in its unit; NaN = not known.
+  """
+  figure = Figure(figsize=(4.4 * len(pairs), 4.2), layout='constrained')
+  for ax, (name, (reference, found)) in zip(
+    np.atleast_1d(figure.subplots(1, len(pairs))), pairs.items(), strict=True
+  ):
+    ax.plot(reference, found, ls='', marker='o', ms=4, color=BLUE)
+    ax.axline((np.nanmean(reference), np.nanmean(reference)), slope=1, color=BLACK, lw=1)
+    ax.set_title(name, fontsize=12, loc='left')
+    ax.set_xlabel('Reference', fontsize=12)
+    ax.set_ylabel('Predicted', fontsize=12)
+  return figure
+
+
 def poles_and_gain(layers: Mapping[str, Mapping[str, np.ndarray]], along: str) -> Figure:
   """Poles of linear layers in cm^-1, and beside them how much each layer amplifies.
 

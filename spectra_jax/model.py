@@ -1,9 +1,10 @@
-"""tokenise -> backbone -> head; components are chosen by file name."""
+"""tokenise -> backbone -> head, or encode -> pool; components are chosen by file name."""
 
 import dataclasses
 import functools
 import importlib
 import pkgutil
+from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
@@ -15,10 +16,11 @@ from ml_collections import ConfigDict
 from spectra_jax.tokenize import Tokenizer
 
 ACTIVATIONS = ('float32', 'bfloat16')
-# config group -> folder, class, fields that `build` takes from config.tokenize where it has them
+# config group -> folder, class, fields that are no options: `build` fills them in
 PARTS = {
   'backbone': ('backbones', 'Backbone', ()),
-  'head': ('heads', 'Head', ('step_cm', 'knots_per_step')),
+  'encoder': ('encoders', 'Encoder', ('tokenizer', 'backbone', 'dtype')),
+  'head': ('heads', 'Head', ('step_cm', 'knots_per_step', 'outputs')),
 }
 Outputs = jax.Array | dict[str, jax.Array]
 
@@ -65,6 +67,24 @@ class SpectralModel(nn.Module):
     return self.head.given(x_BxTxD, nu_L, known_B)
 
 
+class PooledModel(nn.Module):
+  """A model of what a whole spectrum says: values on the axis -> features -> [B, outputs]."""
+
+  encoder: nn.Module
+  head: nn.Module
+
+  def __call__(
+    self,
+    values_BxL: jax.Array,
+    visible_BxL: jax.Array,
+    kind_B: jax.Array,
+    nu_L: np.ndarray,
+    train: bool,
+  ) -> jax.Array:
+    """`values_BxL` is read only where `visible_BxL`."""
+    return self.head(self.encoder(values_BxL, visible_BxL, kind_B, nu_L, train), nu_L, train)
+
+
 def names(folder: str) -> list[str]:
   """The components in spectra_jax/<folder>, by file name."""
   package = importlib.import_module(f'spectra_jax.{folder}')
@@ -107,12 +127,12 @@ def own_fields(cls: type[nn.Module], part: str) -> set[str]:
 
 
 def shared_fields(cls: type[nn.Module], part: str) -> set[str]:
-  """The fields of a part's class that it has from config.tokenize."""
+  """The fields of a part's class that `build` fills in."""
   return fields(cls) & set(PARTS[part][2])
 
 
 def check_options(config: ConfigDict) -> None:
-  """Raises a ValueError unless the options of backbone and head are their classes' fields."""
+  """Raises a ValueError unless the options of every selected part are its class's fields."""
   for part, (folder, cls, _) in PARTS.items():
     selected, name = part_class(config, part), config[part].name
     if name not in config[part]:
@@ -125,26 +145,74 @@ def check_options(config: ConfigDict) -> None:
       )
 
 
-def build_part(config: ConfigDict, part: str) -> nn.Module:
-  """The selected backbone or head with its options, and with what it shares with the tokeniser."""
+def build_part(config: ConfigDict, part: str, given: Mapping[str, Any]) -> nn.Module:
+  """The selected component with its options, and with what it wants of `given`.
+
+  Raises:
+    ValueError: it wants something that this kind of model does not have.
+  """
   cls = part_class(config, part)
-  shared = {name: config.tokenize[name] for name in shared_fields(cls, part)}
+  lacking = shared_fields(cls, part) - set(given)
+  if lacking:
+    raise ValueError(
+      f'{part} {config[part].name!r} needs {", ".join(sorted(lacking))}, which a model that '
+      'predicts spectra does not have; expected a head that gives spectra, such as reconstruct'
+    )
+  shared = {name: given[name] for name in shared_fields(cls, part)}
   return cls(**shared, **options(config[part]))
 
 
 def build(config: ConfigDict, kinds: int) -> SpectralModel:
-  """The model that `config` describes, for spectra of `kinds` kinds."""
+  """The model that `config` describes, for spectra of `kinds` kinds.
+
+  Raises:
+    ValueError: the config describes a model that has no tokens, or one that gives no spectra.
+  """
+  if config.encoder.name != 'tokens':
+    raise ValueError(
+      f'encoder.name is {config.encoder.name!r}, expected tokens for a model that predicts '
+      'spectra; others are for classification and regression'
+    )
+  lattice = {name: config.tokenize[name] for name in ('step_cm', 'knots_per_step')}
+  head = build_part(config, 'head', lattice)
+  return SpectralModel(_tokenizer(config, kinds), build_part(config, 'backbone', {}), head)
+
+
+def build_pooled(config: ConfigDict, kinds: int, outputs: int) -> PooledModel:
+  """The model that `config` describes of `outputs` numbers a spectrum.
+
+  Raises:
+    ValueError: the head gives spectra, or activations have an unknown type.
+  """
+  if 'outputs' not in shared_fields(part_class(config, 'head'), 'head'):
+    raise ValueError(
+      f'head.name is {config.head.name!r}, which gives spectra; expected classify or regress for '
+      f'{outputs} numbers a spectrum'
+    )
+  given = {'dtype': _activations(config), 'outputs': outputs}
+  if config.encoder.name == 'tokens':
+    given |= {
+      'tokenizer': _tokenizer(config, kinds),
+      'backbone': build_part(config, 'backbone', {}),
+    }
+  return PooledModel(build_part(config, 'encoder', given), build_part(config, 'head', given))
+
+
+def _tokenizer(config: ConfigDict, kinds: int) -> Tokenizer:
+  return Tokenizer(
+    width=config.backbone.width,
+    kinds=kinds,
+    dtype=_activations(config),
+    **config.tokenize.to_dict(),
+  )
+
+
+def _activations(config: ConfigDict) -> str:
   if config.train.activations not in ACTIVATIONS:
     raise ValueError(
       f'train.activations is {config.train.activations!r}, expected one of {", ".join(ACTIVATIONS)}'
     )
-  tokenizer = Tokenizer(
-    width=config.backbone.width,
-    kinds=kinds,
-    dtype=config.train.activations,
-    **config.tokenize.to_dict(),
-  )
-  return SpectralModel(tokenizer, build_part(config, 'backbone'), build_part(config, 'head'))
+  return config.train.activations
 
 
 def count_parameters(config: ConfigDict, kinds: int) -> dict[str, int]:

@@ -13,6 +13,9 @@ from spectra_jax.checkpoint import Checkpoints
 PARALLEL = {'map': 'shard_map', 'devices': 1, 'fsdp': 1}
 # Configs of before there was a choice do not say where the spectra lie.
 DATA = {'storage': 'memory', 'cache': '', 'shard_rows': 4096, 'verify': True}
+# Those of before there was another one read spectra by their tokens.
+ENCODER = {'name': 'tokens', 'tokens': {}}
+OLDER = {'data': DATA, 'encoder': ENCODER}
 
 
 def load(workdir: pathlib.Path) -> tuple[train.Run, Any]:
@@ -37,7 +40,7 @@ def _run(workdir: pathlib.Path) -> train.Run:
   if not path.exists():
     raise ValueError(f'{path} is missing; expected the folder of a run; give another --workdir')
   document = json.loads(path.read_text())
-  config = ConfigDict({'data': DATA} | _tuples(document['config']) | {'parallel': PARALLEL})
+  config = ConfigDict(OLDER | _tuples(document['config']) | {'parallel': PARALLEL})
   run = train.prepare(config, str(workdir))
   if run.data_hash != document['data_hash']:
     raise ValueError(

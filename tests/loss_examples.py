@@ -14,6 +14,7 @@ import numpy as np
 from experiments import dielectrics
 from spectra_jax.losses.baseline_smoothness import baseline_smoothness
 from spectra_jax.losses.beer_lambert import beer_lambert
+from spectra_jax.losses.cross_entropy import cross_entropy
 from spectra_jax.losses.force_constant import force_constant, product_rule
 from spectra_jax.losses.kramers_kronig import kramers_kronig
 from spectra_jax.losses.masked_mse import masked_mse
@@ -94,6 +95,13 @@ def _selection_rules():
   return Example(loss, (both, both + g, centre | True), (free, ROWS * g, centre), strong=(0, 1))
 
 
+def _cross_entropy():
+  weight_C = np.array([0.5, 1.0, 2.0, 1.5])
+  loss = functools.partial(cross_entropy, weight_C=weight_C, smoothing=0.0)
+  target = np.eye(4)[[2, 0, 3]]
+  return Example(loss, (RNG.normal(size=(3, 4)), target), (1000.0 * target, target), strong=())
+
+
 def _upper_bound():
   k = bands(0.1 * ROWS)
   total = 4 / np.pi * np.trapezoid(AXIS * k, AXIS)
@@ -147,6 +155,7 @@ def examples() -> dict[str, Example]:
       (straight + ROWS * np.cos(AXIS / 300),),
       strong=(0,),
     ),
+    'cross_entropy': _cross_entropy(),
     'sum_rules': Example(strength, (1.3 * bands() + 0.01, bands()), (bands(),) * 2, strong=(0, 1)),
     'sum_rules/upper_bound': _upper_bound(),
     'sum_rules/molecule': _molecule(),

@@ -32,8 +32,8 @@ def test_component_options_are_its_fields_and_defaults(part, name):
   build = getattr(importlib.import_module(f'spectra_jax.{folder}.{name}'), cls)
   options = default.get_config()[part][name].to_dict()
   assert set(options) == model.own_fields(build, part)
-  lattice = {key: default.get_config().tokenize[key] for key in model.shared_fields(build, part)}
-  assert build(**lattice) == build(**lattice, **options)
+  filled_in = dict.fromkeys(model.shared_fields(build, part), 3)
+  assert build(**filled_in) == build(**filled_in, **options)
 
 
 @pytest.mark.parametrize('name', files(spectra_jax.datasets))
@@ -77,8 +77,13 @@ def test_misspelt_key_is_refused():
   ('change', 'words'),
   [
     ({'backbone.name': 'linos'}, "backbones has no 'linos', expected one of conv"),
-    ({'head.name': 'regress'}, "heads has no 'regress', expected one of .*reconstruct"),
-    ({'task.name': 'mask'}, "tasks has no 'mask', expected one of masked"),
+    ({'head.name': 'regression'}, "heads has no 'regression', expected one of .*reconstruct"),
+    ({'head.name': 'regress'}, "head 'regress' needs outputs, which a model that predicts spectra"),
+    (
+      {'encoder.name': 'compact_cnn'},
+      "'compact_cnn', expected tokens for a model that predicts sp",
+    ),
+    ({'task.name': 'mask'}, "tasks has no 'mask', expected one of classify"),
     ({'dataset.computed.path': 'none.npz'}, 'none.npz is missing'),
     ({'axis.points': 40}, 'axis step is .* at most 8; raise axis.points'),
     ({'axis.points': 100_000}, 'finer than lines of FWHM 16'),
@@ -87,7 +92,11 @@ def test_misspelt_key_is_refused():
     ({'parallel.devices': 4096}, 'parallel.devices is 4096'),
     ({'parallel.fsdp': 3, 'parallel.devices': 8}, 'parallel.fsdp is 3; expected a divisor of 8'),
     ({'parallel.fsdp': 2, 'parallel.map': 'pmap'}, "'pmap' with parallel.fsdp = 2"),
-    ({'backbone.linoss.sequence_axis': 'seq'}, "sequence_axis is 'seq', expected an axis of the"),
+    ({'backbone.linoss.sequence_axis': 'seq'}, "sequence_axis is 'seq', expected '' in a config"),
+    ({'parallel.seq': 3, 'parallel.devices': 8}, 'parallel.seq is 3; expected a divisor of 8'),
+    ({'parallel.seq': 2, 'parallel.map': 'pmap'}, "'pmap' with parallel.seq = 2"),
+    ({'parallel.seq': 2, 'backbone.name': 's5'}, 'backbones.s5, expected a backbone with a seq'),
+    ({'parallel.seq': 2, 'backbone.name': 'interferogram'}, 'needs all tokens on one device'),
     ({'parallel.map': 'xmap'}, "parallel.map is 'xmap'; expected one of"),
     ({'split.regime': 'random'}, "split.regime is 'random'"),
     ({'optimizer.name': 'lion'}, "optimizer.name is 'lion'"),

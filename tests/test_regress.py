@@ -1,0 +1,96 @@
+"""Regression: targets in their units, unknown ones left out, Beer's law learned."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from spectra_jax.tasks import regress
+from tests import labelled
+
+
+def make_task(data=None, **changes):
+  data = data or labelled.spectra()
+  config = labelled.config('regress', **changes)
+  return regress.build(config, {'raman': data}, labelled.split(data))
+
+
+@pytest.fixture(scope='module')
+def task():
+  return make_task()
+
+
+def test_targets_are_standardised_by_what_training_knows_of_them(task):
+  known = task.target_NxY[task.split.train]
+  np.testing.assert_allclose(task.mean_Y, np.nanmean(known, 0), rtol=1e-5)
+  np.testing.assert_allclose(task.sd_Y, np.nanstd(known, 0), rtol=1e-5)
+  batch = task.examples('train')
+  _, targets = task.inputs(None, 0, batch, train=False)
+  zero = task.losses(jnp.zeros((len(batch['row']), 2)), targets)['mse']
+  assert jnp.isfinite(zero).all()
+  both = ~np.isnan(known[:, 1])
+  standard = (known - task.mean_Y) / task.sd_Y
+  np.testing.assert_allclose(zero[both], (standard[both] ** 2).mean(1), rtol=1e-4)
+  np.testing.assert_allclose(zero[~both], standard[~both, 0] ** 2, rtol=1e-4)
+
+
+def test_scores_are_in_the_unit_of_the_target(task):
+  reference = task.examples('test')['target']
+  outputs = (np.nan_to_num(reference) + 0.25 - task.mean_Y) / task.sd_Y
+  found = {name: float(x) for name, x in task.score(outputs, 'test').items()}
+  for name in task.names:
+    assert found[f'{name}.rmsep'] == pytest.approx(0.25, rel=1e-4)
+    assert found[f'{name}.bias'] == pytest.approx(0.25, rel=1e-4)
+    assert found[f'{name}.sep'] == pytest.approx(0, abs=1e-4)
+  mean = task.score(task.baselines('test')['mean'], 'test')
+  assert task.selection(mean, mean, None)['error'] == pytest.approx(1)
+  assert task.table(task.report(mean, {'mean': mean}, None))[0][1:] == ['amount', 'sparse']
+
+
+def test_centring_takes_off_the_mean_of_what_was_measured():
+  data = labelled.spectra()
+  mask = np.random.default_rng(1).uniform(size=data.values.shape) > 0.3
+  task = make_task(dataclasses.replace(data, mask=mask))
+  train = np.where(mask, data.values, np.nan)[task.split.train]
+  np.testing.assert_allclose(task.centre_L, np.nanmean(train, 0), rtol=1e-5)
+  rms = np.sqrt(np.nanmean((train - task.centre_L) ** 2))
+  assert task.scale == pytest.approx(rms, rel=1e-4)
+  plain = make_task(**{'task.regress.centred': False})
+  assert (plain.centre_L == 0).all()
+
+
+def test_a_linear_reading_of_the_spectrum_learns_amounts(task):
+  module, batch = task.module(), task.examples('train')
+  inputs, targets = task.inputs(None, 0, batch, train=False)
+  params = module.init(jax.random.key(0), **inputs, nu_L=task.nu_L, train=False)['params']
+  optimizer = optax.adam(1e-2)
+
+  def loss(params):
+    outputs = module.apply({'params': params}, **inputs, nu_L=task.nu_L, train=False)
+    return task.losses(outputs, targets)['mse'].mean()
+
+  @jax.jit
+  def learn(params):
+    def step(carry, _):
+      gradient = jax.grad(loss)(carry[0])
+      updates, state = optimizer.update(gradient, carry[1])
+      return (optax.apply_updates(carry[0], updates), state), None
+
+    return jax.lax.scan(step, (params, optimizer.init(params)), None, 150)[0][0]
+
+  assert loss(params) > 0.8
+  assert loss(learn(params)) < 0.1
+
+
+def test_bad_requests_are_refused():
+  with pytest.raises(ValueError, match=r"names \['fat'\], expected some of amount, sparse"):
+    make_task(**{'task.regress.targets': ('fat',)})
+  data = labelled.spectra()
+  meta = data.meta | {'target/flat': np.ones(len(data), np.float32)}
+  with pytest.raises(ValueError, match="target 'flat' has 1 different known values in training"):
+    make_task(dataclasses.replace(data, meta=meta))
+  with pytest.raises(ValueError, match='training spectra do not differ'):
+    make_task(dataclasses.replace(data, values=np.ones_like(data.values)))
