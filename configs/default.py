@@ -113,7 +113,12 @@ def get_config() -> ConfigDict:
   c.axis.points = 1024  # evenly spaced
 
   c.split = ConfigDict()
-  c.split.regime = 'grouped'  # whole molecular formulas go to one side
+  c.split.regime = 'grouped'  # or iid, given, instrument, leave_group_out
+  c.split.by = 'group'  # meta column of what stays on one side: formula, sample, batch, day, ...
+  c.split.stratified = ''  # meta column of classes that must all be in training; '' = none
+  c.split.instrument = 'instrument'  # meta column that train_on and test_on name values of
+  c.split.train_on = ()  # instruments of training and validation; regime instrument only
+  c.split.test_on = ()  # instruments of the test side, or the one group that is left out
   c.split.fractions = (0.8, 0.1, 0.1)  # train, validation, test
   c.split.seed = 0  # another seed, another deal of the groups
   c.split.train_share = 1.0  # of the training groups that are used (scaling curves)

@@ -18,7 +18,7 @@ import numpy as np
 import optax
 from ml_collections import ConfigDict
 
-from spectra_jax import batches, dropout, losses, optimizer, parallel, storage
+from spectra_jax import batches, dropout, losses, optimizer, parallel, split_regimes, storage
 from spectra_jax import report as reports
 from spectra_jax import scores as group_scores
 from spectra_jax import splits as splitting
@@ -94,8 +94,8 @@ def use_compile_cache(folder: str) -> None:
 def _split(config: ConfigDict, spectra: Mapping[str, Any]) -> splitting.Split:
   meta = next(iter(spectra.values())).meta
   s = config.split
-  split = splitting.make_split(meta['id'], meta['group'], s.regime, s.fractions, s.seed)
-  return splitting.thin_training(split, meta['id'], meta['group'], s.train_share, s.seed)
+  split = split_regimes.from_config(meta, s)
+  return splitting.thin_training(split, meta['id'], meta[s.by], s.train_share, s.seed)
 
 
 def make_loss(run: Run) -> parallel.LossFn:
