@@ -47,9 +47,8 @@ def main(argv: list[str]) -> None:
       batch = CONFIG.value.train
       if PROFILE.value:
         profile.check_steps(batch.steps)
-      distributed.use_cpu_cores(
-        math.gcd(batch.batch_size // max(batch.accumulate, 1), batch.eval_batch_size)
-      )
+      examples = math.gcd(batch.batch_size // max(batch.accumulate, 1), batch.eval_batch_size)
+      distributed.use_cpu_cores(examples * CONFIG.value.parallel.seq)
       distributed.initialize(COORDINATOR.value, PROCESSES.value, PROCESS.value, DISTRIBUTED.value)
       run = train.prepare(CONFIG.value, WORKDIR.value)
       held.enter_context(claim(run.workdir, run.config, run.data_hash))

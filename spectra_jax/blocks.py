@@ -89,9 +89,16 @@ class Block(nn.Module):
   normalisation: str
 
   @nn.compact
-  def advance(self, state: State, x_BxTxD: jax.Array, train: bool) -> tuple[State, jax.Array]:
-    """The next T tokens from `state`, [B, T, D] -> [B, T, D]; None starts at rest."""
+  def advance(
+    self, state: State, x_BxTxD: jax.Array, train: bool, exists_BxT: jax.Array | None = None
+  ) -> tuple[State, jax.Array]:
+    """The next T tokens from `state`, [B, T, D] -> [B, T, D]; None starts at rest.
+
+    The layer sees zeros where `exists_BxT` is False; None = all tokens exist.
+    """
     u_BxTxD = normalise(self.normalisation, x_BxTxD.dtype, 'norm')(x_BxTxD)
+    if exists_BxT is not None:
+      u_BxTxD = jnp.where(exists_BxT[..., None], u_BxTxD, 0)
     state, y_BxTxD = self.layer(reverse=False, name='forward').advance(state, u_BxTxD)
     if self.bidirectional:
       y_BxTxD += self.layer(reverse=True, name='backward').advance(None, u_BxTxD)[1]
@@ -193,10 +200,11 @@ class Recurrent(nn.Module):
     return jnp.concatenate((y_BxWxD, extend(state, x_BxLxD[:, whole:])[1]), axis=1)
 
   @nn.compact
-  def _advance(self, states, x_BxTxD, train):
+  def _advance(self, states, x_BxTxD, train, *exists):
     states, after = states or [None] * self.blocks, []
     for i, state in enumerate(states):
       parts = (self.layer(), self.bidirectional, self.dropout, self.normalisation)
-      state, x_BxTxD = self.block()(*parts, name=f'block_{i}').advance(state, x_BxTxD, train)
+      block = self.block()(*parts, name=f'block_{i}')
+      state, x_BxTxD = block.advance(state, x_BxTxD, train, *exists)
       after.append(state)
     return after, x_BxTxD

@@ -13,6 +13,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
+from spectra_jax.scan.sharded import all_tokens, own_tokens
 from spectra_jax.tokenize import Tokenizer
 
 ACTIVATIONS = ('float32', 'bfloat16')
@@ -52,11 +53,7 @@ class SpectralModel(nn.Module):
     self, x_BxTxD: jax.Array, nu_L: np.ndarray, train: bool, known_B: jax.Array | None = None
   ) -> Outputs:
     """What `__call__` does once there are tokens, for models that make them in another way."""
-    nu_T = self.tokenizer.positions(nu_L)
-    mask_BxT = np.ones(
-      x_BxTxD.shape[:2], bool
-    )  # every token exists; what it saw is in its channels
-    x_BxTxD = self.backbone(x_BxTxD, nu_T, mask_BxT, train)
+    x_BxTxD = self._through_backbone(x_BxTxD, self.tokenizer.positions(nu_L), train)
     if known_B is None:
       return self.head(x_BxTxD, nu_L)
     if not hasattr(self.head, 'given'):
@@ -65,6 +62,33 @@ class SpectralModel(nn.Module):
         'None; leave it out or choose a head with a method `given`'
       )
     return self.head.given(x_BxTxD, nu_L, known_B)
+
+  def _through_backbone(self, x_BxTxD, nu_T, train):
+    # Every token exists; what it saw is in its channels.
+    mask_BxT = np.ones(x_BxTxD.shape[:2], bool)
+    axis = '' if self.is_initializing() else getattr(self.backbone, 'sequence_axis', '')
+    if not axis:
+      return self.backbone(x_BxTxD, nu_T, mask_BxT, train)
+    own = functools.partial(own_tokens, axis_name=axis)
+    y_BxTxD = self.backbone(own(x_BxTxD), own(nu_T[None])[0], own(mask_BxT), train)
+    return all_tokens(y_BxTxD, axis, len(nu_T))
+
+
+def split_tokens(module: SpectralModel, axis: str) -> SpectralModel:
+  """The same model inside `jax.shard_map`, its backbone on the tokens of one device of `axis`.
+
+  Tokeniser and head are whole on each device of the axis, so that all have the same loss; the mean
+  of their gradients over the axis is its gradient.
+
+  Raises:
+    ValueError: the backbone cannot split its tokens.
+  """
+  if 'sequence_axis' not in fields(type(module.backbone)):
+    raise ValueError(
+      f'parallel.seq is more than 1 with {type(module.backbone).__module__}, expected a backbone '
+      'with a sequence_axis, such as linoss; choose one or set parallel.seq to 1'
+    )
+  return module.clone(backbone=module.backbone.clone(sequence_axis=axis))
 
 
 class PooledModel(nn.Module):
@@ -143,6 +167,13 @@ def check_options(config: ConfigDict) -> None:
         f'config.{part}.{name} has {sorted(given - wanted)} too many and {sorted(wanted - given)} '
         f'too few; its keys must be the fields of spectra_jax/{folder}/{name}.py: {cls}'
       )
+  backbone = config.backbone.name
+  axis = config.backbone[backbone].get('sequence_axis', '')
+  if axis:
+    raise ValueError(
+      f"backbone.{backbone}.sequence_axis is {axis!r}, expected '' in a config, since how a run is "
+      'split changes no number; set parallel.seq to the devices of one example instead'
+    )
 
 
 def build_part(config: ConfigDict, part: str, given: Mapping[str, Any]) -> nn.Module:

@@ -1,9 +1,10 @@
 """One training step on 1 to N devices: mesh, batches, and the mapped loss and gradient.
 
 Only loss and gradient are mapped, over the axes 'data' and 'fsdp' of the mesh, which split the
-batch jointly. Clipping, optimizer and moving average run outside the map under jit on a state that
-is split over 'fsdp', so sharding the state is a placement and no second code path: with fsdp = 1
-the same program has it whole on every device.
+batch jointly, and 'seq', whose devices have the same examples and may share out the work on them
+(`model.split_tokens`). Clipping, optimizer and moving average run outside the map under jit on a
+state that is split over 'fsdp', so sharding the state is a placement and no second code path: with
+fsdp = 1 the same program has it whole on every device.
 """
 
 import functools
@@ -20,7 +21,8 @@ from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-DATA, FSDP = 'data', 'fsdp'
+DATA, FSDP, SEQ = 'data', 'fsdp', 'seq'
+AXES = (DATA, FSDP, SEQ)
 BATCH_AXES = (DATA, FSDP)  # examples are split over both
 MAPS = ('shard_map', 'pmap')
 
@@ -41,17 +43,19 @@ class State(flax.struct.PyTreeNode):
 # ---- mesh and placement -----------------------------------------------------
 
 
-def make_mesh(devices: int = 0, fsdp: int = 1) -> Mesh:
-  """Mesh of the axes 'data' and 'fsdp' over the first `devices` devices (0 = all).
+def make_mesh(devices: int = 0, fsdp: int = 1, seq: int = 1) -> Mesh:
+  """Mesh of the axes 'data', 'fsdp' and 'seq' over the first `devices` devices (0 = all).
 
-  Neighbouring devices share a state, which is where its pieces travel in every step.
+  Neighbouring devices share an example, whose pieces talk in every layer, and then a state, whose
+  pieces travel in every step.
 
   Args:
     devices: how many take part.
     fsdp: over how many of them one state is split; 1 = every device has it whole.
+    seq: how many of them have the same examples; 1 = each has its own.
 
   Raises:
-    ValueError: fewer devices exist, the count leaves a process without any, or fsdp does not
+    ValueError: fewer devices exist, the count leaves a process without any, or fsdp or seq do not
       divide it.
   """
   there = jax.device_count()
@@ -71,19 +75,26 @@ def make_mesh(devices: int = 0, fsdp: int = 1) -> Mesh:
       f'parallel.fsdp is {fsdp}; expected a divisor of {count}, the devices of this run; set it to '
       '1 to have the whole state on every device'
     )
-  shape, types = (count // fsdp, fsdp), (AxisType.Auto,) * 2
-  return jax.make_mesh(shape, BATCH_AXES, axis_types=types, devices=jax.devices()[:count])
+  if seq < 1 or (count // fsdp) % seq:
+    raise ValueError(
+      f'parallel.seq is {seq}; expected a divisor of {count // fsdp}, the devices of this run over '
+      'parallel.fsdp; set it to 1 to have whole examples on every device'
+    )
+  shape, types = (count // fsdp // seq, fsdp, seq), (AxisType.Auto,) * 3
+  return jax.make_mesh(shape, AXES, axis_types=types, devices=jax.devices()[:count])
 
 
 def check_batch(batch_size: int, accumulate: int, mesh: Mesh) -> None:
   """Raises ValueError when the global batch does not split over devices and micro-batches."""
   if accumulate < 1:
     raise ValueError(f'train.accumulate is {accumulate}; expected at least 1; set it to 1')
-  parts = mesh.size * accumulate
+  groups = mesh.size // mesh.shape[SEQ]
+  parts = groups * accumulate
   if batch_size < 1 or batch_size % parts:
+    devices = 'devices' if groups == mesh.size else f'groups of {mesh.shape[SEQ]} devices'
     raise ValueError(
-      f'train.batch_size is {batch_size}; expected a multiple of {parts}, which is {mesh.size} '
-      f'devices times {accumulate} micro-batches; change train.batch_size or train.accumulate'
+      f'train.batch_size is {batch_size}; expected a multiple of {parts}, which is {groups} '
+      f'{devices} times {accumulate} micro-batches; change train.batch_size or train.accumulate'
     )
 
 
@@ -144,7 +155,8 @@ def loss_and_grad(
   keeps its piece of the reduced gradient.
 
   Args:
-    loss_fn: (params, batch, step) -> (loss [], metrics {name: []}), means over the local examples.
+    loss_fn: (params, batch, step) -> (loss [], metrics {name: []}), means over the local examples,
+      the same on all devices of 'seq'.
     mesh: of `make_mesh`.
     map_name: 'shard_map', or 'pmap' (one process only).
     accumulate: micro-batches one after the other on each device.
@@ -153,9 +165,9 @@ def loss_and_grad(
     f, whose `batch` has leaves [B, ...] and whose metrics include 'loss'.
 
   Raises:
-    ValueError: unknown `map_name`, or pmap with several processes or fsdp.
+    ValueError: unknown `map_name`, or pmap with several processes, fsdp or seq.
   """
-  check_map(map_name, mesh.shape[FSDP])
+  check_map(map_name, mesh)
   local = _accumulated(loss_fn, accumulate)
   if map_name == 'shard_map':
     return functools.partial(_shard_mapped, local, mesh)
@@ -178,7 +190,7 @@ def _shard_mapped(local: Callable, mesh: Mesh, params: Tree, batch: Tree, step: 
     whole = map(_gather, jax.tree.leaves(pieces), dimensions)
     grads, metrics = local(structure.unflatten(whole), batch, step)
     mean = map(_mean, jax.tree.leaves(grads), dimensions)
-    return structure.unflatten(mean), lax.pmean(metrics, BATCH_AXES)
+    return structure.unflatten(mean), lax.pmean(metrics, AXES)
 
   # With check_vma=True the gradient of replicated parameters arrives summed over the devices
   # and pmean leaves it N times too large.
@@ -197,15 +209,24 @@ def _gather(piece: jax.Array, dimension: int | None) -> jax.Array:
 
 
 def _mean(gradient: jax.Array, dimension: int | None) -> jax.Array:
-  """Mean over all devices: whole, or this device's piece of it."""
+  """Mean over all devices: whole, or this device's piece of it.
+
+  Each device of 'seq' differentiates the sum of their equal losses by parameters of its own, so
+  that the mean over them is right for what they computed whole and for what they shared out.
+  """
   if dimension is None:
-    return lax.pmean(gradient, BATCH_AXES)
+    return lax.pmean(gradient, AXES)
   piece = lax.psum_scatter(gradient, FSDP, scatter_dimension=dimension, tiled=True)
-  return lax.pmean(piece / lax.axis_size(FSDP), DATA)
+  return lax.pmean(piece / lax.axis_size(FSDP), (DATA, SEQ))
 
 
-def check_map(map_name: str, fsdp: int = 1) -> None:
-  """Raises ValueError when `map_name` is unknown or does not fit the processes or fsdp."""
+def replicated(fn: Callable[..., T], mesh: Mesh) -> Callable[..., T]:
+  """`fn` inside a map that gives every device the same whole arguments: to trace it."""
+  return jax.shard_map(fn, mesh=mesh, in_specs=P(), out_specs=P(), check_vma=False)
+
+
+def check_map(map_name: str, mesh: Mesh) -> None:
+  """Raises ValueError when `map_name` is unknown or does not fit the processes or the mesh."""
   if map_name not in MAPS:
     raise ValueError(f'parallel.map is {map_name!r}; expected one of {MAPS}; set it to one of them')
   if map_name == 'pmap' and jax.process_count() > 1:
@@ -213,11 +234,12 @@ def check_map(map_name: str, fsdp: int = 1) -> None:
       f"parallel.map is 'pmap' with {jax.process_count()} processes; expected one process, since "
       "pmap returns host-local arrays that cannot be saved; use 'shard_map'"
     )
-  if map_name == 'pmap' and fsdp > 1:
-    raise ValueError(
-      f"parallel.map is 'pmap' with parallel.fsdp = {fsdp}; expected fsdp = 1, since pmap has the "
-      "whole state on every device; use 'shard_map'"
-    )
+  for axis, what in ((FSDP, 'state'), (SEQ, 'example')):
+    if map_name == 'pmap' and mesh.shape[axis] > 1:
+      raise ValueError(
+        f"parallel.map is 'pmap' with parallel.{axis} = {mesh.shape[axis]}; expected {axis} = 1, "
+        f"since pmap has a whole {what} on every device; use 'shard_map'"
+      )
 
 
 def _split(tree: Tree, parts: int) -> Tree:

@@ -25,7 +25,7 @@ from spectra_jax import splits as splitting
 from spectra_jax.checkpoint import Checkpoints
 from spectra_jax.cost import Meter
 from spectra_jax.log import Log
-from spectra_jax.model import check_options, component
+from spectra_jax.model import check_options, component, split_tokens
 from spectra_jax.profile import Profile
 from spectra_jax.workdir import identity, write_json_atomic
 
@@ -57,15 +57,18 @@ def prepare(config: ConfigDict, workdir: str) -> Run:
     ValueError, FileNotFoundError: a sentence that names what is wrong and what to do.
   """
   check_options(config)
-  mesh = parallel.make_mesh(config.parallel.devices, config.parallel.fsdp)
-  parallel.check_map(config.parallel.map, config.parallel.fsdp)
+  mesh = parallel.make_mesh(config.parallel.devices, config.parallel.fsdp, config.parallel.seq)
+  parallel.check_map(config.parallel.map, mesh)
   parallel.check_batch(config.train.batch_size, config.train.accumulate, mesh)
   parallel.check_batch(config.train.eval_batch_size, 1, mesh)
   spectra = storage.load(config)
   task = component('tasks', config.task.name).build(config, spectra, _split(config, spectra))
   tx = optimizer.build(config.optimizer, config.train.steps)
   data_hash = next(iter(spectra.values())).source
-  run = Run(config, pathlib.Path(workdir), mesh, task, task.module(), tx, data_hash)
+  module = task.module()
+  if config.parallel.seq > 1:
+    module = split_tokens(module, parallel.SEQ)
+  run = Run(config, pathlib.Path(workdir), mesh, task, module, tx, data_hash)
   _trace(run)
   return run
 
@@ -74,7 +77,7 @@ def _trace(run: Run) -> None:
   """Traces model and loss on one example: shapes and loss terms are checked, nothing computed."""
   batch = {name: x[:1] for name, x in run.task.examples('validation').items()}
   params = jax.eval_shape(lambda: initial_params(run.task, run.module, seed=0))
-  jax.eval_shape(make_loss(run), params, batch, 0)
+  jax.eval_shape(parallel.replicated(make_loss(run), run.mesh), params, batch, 0)
 
 
 def initial_params(task: Any, module: nn.Module, seed: int) -> Any:

@@ -10,7 +10,7 @@ from spectra_jax import train
 from spectra_jax.checkpoint import Checkpoints
 
 # A run is looked at on one device, whatever it was trained on.
-PARALLEL = {'map': 'shard_map', 'devices': 1, 'fsdp': 1}
+PARALLEL = {'map': 'shard_map', 'devices': 1, 'fsdp': 1, 'seq': 1}
 # Configs of before there was a choice do not say where the spectra lie.
 DATA = {'storage': 'memory', 'cache': '', 'shard_rows': 4096, 'verify': True}
 # Those of before there was another one read spectra by their tokens.

@@ -10,6 +10,7 @@ import optax
 import pytest
 
 from spectra_jax import distributed, parallel
+from spectra_jax.scan.sharded import all_tokens, own_tokens
 from tests import processes
 
 LR = 0.1
@@ -17,6 +18,14 @@ LR = 0.1
 
 def linear_loss(params, batch, step):
   error = batch['x'] @ params['w'] - batch['y']
+  return jnp.mean(error**2), {'mae': jnp.mean(jnp.abs(error))}
+
+
+def shared_loss(params, batch, step):
+  """`linear_loss`, half of it whole on each device of 'seq' and half of it shared out to them."""
+  products = own_tokens(batch['x'], 'seq') * own_tokens(params['w'][None], 'seq')
+  together = all_tokens(products, 'seq', 6).sum(-1)
+  error = 0.5 * (batch['x'] @ params['w']) + 0.5 * together - batch['y']
   return jnp.mean(error**2), {'mae': jnp.mean(jnp.abs(error))}
 
 
@@ -49,8 +58,17 @@ def parameters():
 
 
 @functools.cache
-def run(devices, map_name='shard_map', accumulate=1, steps=1, loss_fn=noisy_loss, clip=0.5, fsdp=1):
-  mesh = parallel.make_mesh(devices, fsdp)
+def run(
+  devices,
+  map_name='shard_map',
+  accumulate=1,
+  steps=1,
+  loss_fn=noisy_loss,
+  clip=0.5,
+  fsdp=1,
+  seq=1,
+):
+  mesh = parallel.make_mesh(devices, fsdp, seq)
   optimizer = optax.chain(optax.clip_by_global_norm(clip), optax.sgd(LR))
   state = parallel.init_state(parameters(), optimizer, 0.9, mesh)
   step_fn = parallel.make_step(loss_fn, optimizer, 0.9, mesh, map_name, accumulate)
@@ -67,6 +85,19 @@ SPLIT = [('shard_map', 8, 2, 1), ('shard_map', 8, 2, 2), ('shard_map', 2, 2, 1)]
 @pytest.mark.parametrize(('map_name', 'devices', 'fsdp', 'accumulate'), SHAPES + SPLIT)
 def test_one_sgd_step_is_the_closed_form(map_name, devices, fsdp, accumulate):
   state, metrics = run(devices, map_name, accumulate, loss_fn=linear_loss, clip=np.inf, fsdp=fsdp)
+  check_closed_form(state, metrics)
+
+
+@pytest.mark.parametrize(
+  ('devices', 'fsdp', 'seq', 'accumulate'), [(2, 1, 2, 1), (8, 2, 2, 2), (8, 1, 4, 1)]
+)
+def test_what_devices_share_out_counts_once_as_does_what_all_do(devices, fsdp, seq, accumulate):
+  """Of six products four devices have two each, and the last one none."""
+  options = {'loss_fn': shared_loss, 'clip': np.inf, 'fsdp': fsdp, 'seq': seq}
+  check_closed_form(*run(devices, accumulate=accumulate, **options))
+
+
+def check_closed_form(state, metrics):
   start = parameters()['w']
   expected, gradient = closed_form(problem(), start)
   np.testing.assert_allclose(state.params['w'], expected, atol=1e-6)
@@ -200,10 +231,23 @@ def test_shards_hold_consecutive_rows():
     (lambda: parallel.check_batch(32, 8, parallel.make_mesh(8)), 'of 64, which is 8 devices'),
     (lambda: parallel.check_batch(0, 1, parallel.make_mesh(1)), 'batch_size is 0'),
     (lambda: parallel.check_batch(8, 0, parallel.make_mesh(1)), 'accumulate is 0'),
-    (lambda: parallel.check_map('vmap'), "map is 'vmap'; expected one of"),
+    (lambda: parallel.check_map('vmap', parallel.make_mesh()), "map is 'vmap'; expected one of"),
     (lambda: parallel.make_mesh(8, 3), 'fsdp is 3; expected a divisor of 8'),
     (lambda: parallel.make_mesh(8, 0), 'fsdp is 0; expected a divisor of 8'),
-    (lambda: parallel.check_map('pmap', 2), "'pmap' with parallel.fsdp = 2; expected fsdp = 1"),
+    (lambda: parallel.make_mesh(8, 2, 3), 'seq is 3; expected a divisor of 4'),
+    (lambda: parallel.make_mesh(8, 1, 0), 'seq is 0; expected a divisor of 8'),
+    (
+      lambda: parallel.check_batch(6, 1, parallel.make_mesh(8, 1, 2)),
+      'of 4, which is 4 groups of 2 devices',
+    ),
+    (
+      lambda: parallel.check_map('pmap', parallel.make_mesh(8, 2)),
+      "'pmap' with parallel.fsdp = 2; expected fsdp = 1",
+    ),
+    (
+      lambda: parallel.check_map('pmap', parallel.make_mesh(8, 1, 2)),
+      "'pmap' with parallel.seq = 2; expected seq = 1, since pmap has a whole example",
+    ),
     (lambda: distributed.initialize('localhost:1', 2), 'process_id=None is half an address'),
     (
       lambda: distributed.initialize('localhost:1', 2, 0, False),
@@ -254,7 +298,8 @@ address, process, folder, command = sys.argv[1:]
 if command == 'two':
   distributed.initialize(address, 2, int(process))
   assert jax.process_count() == 2 and jax.device_count() == 8 and jax.local_device_count() == 4
-  for wrong in (lambda: parallel.check_map('pmap'), lambda: parallel.make_mesh(4)):
+  mesh = parallel.make_mesh()
+  for wrong in (lambda: parallel.check_map('pmap', mesh), lambda: parallel.make_mesh(4)):
     try:
       wrong()
     except ValueError as error:

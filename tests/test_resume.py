@@ -11,6 +11,7 @@ import time
 
 import jax
 import numpy as np
+import optax
 import pytest
 
 from configs import pretrain
@@ -171,19 +172,24 @@ def test_crashes_and_a_damaged_checkpoint_leave_the_same_run(flags, whole, tmp_p
 @pytest.mark.parametrize(
   'meshes',
   [
-    [(8, 2)],
-    pytest.param([(8, 1), (8, 8), (4, 2), (2, 2)], marks=pytest.mark.slow),
+    [(8, 2, 2)],
+    pytest.param([(8, 2, 1), (8, 1, 1), (8, 8, 1), (4, 2, 1)], marks=pytest.mark.slow),
+    pytest.param([(2, 1, 1), (2, 1, 2), (3, 1, 3), (4, 2, 2)], marks=pytest.mark.slow),
   ],
 )
 def test_any_mesh_takes_the_same_run_and_one_device_goes_on_with_it(
   meshes, flags, whole, tmp_path, monkeypatch
 ):
-  """With clipping, dropout, masks and a moving average, by SGD; each dies after five more steps."""
-  for i, (devices, fsdp) in enumerate(meshes):
+  """With clipping, dropout, masks and a moving average, by SGD; each dies after five more steps.
+
+  Devices, fsdp, seq; three devices share out 68 tokens unevenly.
+  """
+  for i, (devices, fsdp, seq) in enumerate(meshes):
+    mesh = {'parallel.devices': devices, 'parallel.fsdp': fsdp, 'parallel.seq': seq}
     with monkeypatch.context() as patch:
       crash_at(6 + 5 * i, patch)
       with pytest.raises(Crash):
-        execute(tmp_path, {**flags, 'parallel.devices': devices, 'parallel.fsdp': fsdp})
+        execute(tmp_path, {**flags, **mesh})
   execute(tmp_path, flags)
   assert_close_run(tmp_path, whole)
 
@@ -273,6 +279,28 @@ def test_many_kills_and_terminations_at_random_steps(flags, whole, tmp_path):
 
 
 # ---- devices ----------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(('devices', 'fsdp', 'seq'), [(2, 1, 1), (2, 1, 2), (3, 1, 3), (8, 2, 2)])
+def test_one_step_changes_every_parameter_as_on_one_device(devices, fsdp, seq, flags, tmp_path):
+  """By SGD without clipping, with dropout and masks; against the largest change of each leaf."""
+
+  def step(devices, fsdp, seq):
+    mesh = {'parallel.devices': devices, 'parallel.fsdp': fsdp, 'parallel.seq': seq}
+    run = train.prepare(make_config({**flags, **mesh}), str(tmp_path))
+    start = jax.tree.map(np.asarray, train.initial_params(run.task, run.module, 0))
+    state = parallel.init_state(start, optax.sgd(1.0), 0.0, run.mesh)
+    step_fn = parallel.make_step(train.make_loss(run), optax.sgd(1.0), 0.0, run.mesh)
+    batch = {name: x[:16] for name, x in run.task.examples('train').items()}
+    state, _ = step_fn(state, parallel.shard_batch(batch, run.mesh))
+    return jax.tree.map(np.subtract, parallel.to_host(state.params), start)
+
+  def close(ours, theirs):
+    assert np.abs(theirs).max() > 0
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5 * np.abs(theirs).max() + 1e-6)
+
+  jax.tree.map(close, step(devices, fsdp, seq), step(1, 1, 1))
 
 
 @pytest.mark.slow

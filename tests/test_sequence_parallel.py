@@ -13,7 +13,12 @@ from jax.sharding import PartitionSpec as P
 from spectra_jax.backbones.linoss import Backbone
 from spectra_jax.dropout import example_keys
 from spectra_jax.scan import oscillator_ssm
-from spectra_jax.scan.sharded import advance_sharded, sharded_oscillator_ssm
+from spectra_jax.scan.sharded import (
+  advance_sharded,
+  all_tokens,
+  own_tokens,
+  sharded_oscillator_ssm,
+)
 from tests.parameters import draw
 from tests.test_scan_algorithms import arguments, assert_close, loop, side_by_side
 
@@ -116,6 +121,42 @@ def test_a_backbone_of_split_tokens_is_the_whole_one_with_all_gradients(fields):
   split = jax.device_get(jax.jit(mapped)(*arrays))
   assert all(np.abs(leaf).max() > 1e-3 for leaf in jax.tree.leaves(whole))
   assert np.abs(split[0] - x_BxLxD).max() > 0.1
+  assert_close(split, whole, 2e-5)
+
+
+def test_tokens_that_no_device_count_divides_are_filled_up_exactly():
+  """22 tokens on 4 devices: six each, of which the last device has four and two that fill up.
+
+  What fills up must stay at rest through norms with a bias, both directions, the late scheme and
+  what the block before left there; every device has the whole loss and the mean is its gradient.
+  """
+  fields = {'discretisation': 'ex', 'heads': 2, 'normalisation': 'layer'}
+  x_BxLxD = np.float32(np.random.default_rng(0).normal(size=(2, 22, 4)))
+  exists_BxL = np.ones((2, 22), bool)
+
+  def loss(sequence_axis, variables, x_BxLxD):
+    model = backbone(sequence_axis=sequence_axis, **fields)
+    own = functools.partial(own_tokens, axis_name='seq') if sequence_axis else lambda x: x
+    y_BxLxD = model.apply(variables, own(x_BxLxD), None, own(exists_BxL), False)
+    y_BxLxD = all_tokens(y_BxLxD, 'seq', 22) if sequence_axis else y_BxLxD
+    return jnp.sum(jnp.sin(y_BxLxD)), y_BxLxD
+
+  def gradients(sequence_axis, *arrays):
+    run = functools.partial(loss, sequence_axis)
+    return jax.grad(run, argnums=(0, 1), has_aux=True)(*arrays)
+
+  mapped = jax.shard_map(
+    lambda *arrays: lax.pmean(gradients('seq', *arrays), 'seq'),
+    mesh=mesh(1, 4),
+    in_specs=P(),
+    out_specs=P(),
+    check_vma=False,
+  )
+  initialise = lambda key, x: backbone(**fields).init(key, x, None, None, False)
+  arrays = (draw(initialise, x_BxLxD), x_BxLxD)
+  whole = jax.device_get(jax.jit(functools.partial(gradients, ''))(*arrays))
+  split = jax.device_get(jax.jit(mapped)(*arrays))
+  assert all(np.abs(leaf).max() > 1e-3 for leaf in jax.tree.leaves(whole))
   assert_close(split, whole, 2e-5)
 
 

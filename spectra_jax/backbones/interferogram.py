@@ -41,7 +41,7 @@ class Backbone(linoss.Backbone):
     if self.sequence_axis:
       raise ValueError(
         f"backbones/interferogram has sequence_axis = {self.sequence_axis!r}, expected '': its "
-        'cosine transform needs all tokens on one device; leave it empty'
+        'cosine transform needs all tokens on one device; leave it empty and parallel.seq at 1'
       )
     spacing(nu_L)
     z_BxLxD = jax.scipy.fft.dct(x_BxLxD.astype('float32'), axis=1, norm='ortho')

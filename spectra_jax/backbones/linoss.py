@@ -214,7 +214,8 @@ class Backbone(blocks.Recurrent):
     sequence_axis: mesh axis along which the tokens are split; '' = not split. Otherwise x_BxLxD is
       what one device has of them inside `jax.shard_map`, as many on each and in the order of the
       axis, and gradients of parameters are to be summed over the axis, as in
-      `spectra_jax.scan.sharded.advance_sharded`.
+      `spectra_jax.scan.sharded.advance_sharded`. Tokens where mask_BxL is False then fill up the
+      last devices: they exist for no other token.
   """
 
   state: int = 64
@@ -229,6 +230,14 @@ class Backbone(blocks.Recurrent):
   heads: int = 1
   algorithm: str = 'auto'
   sequence_axis: str = ''
+
+  def __call__(
+    self, x_BxLxD: jax.Array, nu_L: jax.Array, mask_BxL: jax.Array, train: bool
+  ) -> jax.Array:
+    """As `blocks.Recurrent`, unless the tokens are split."""
+    if not self.sequence_axis or mask_BxL is None:
+      return super().__call__(x_BxLxD, nu_L, mask_BxL, train)
+    return self._advance(None, x_BxLxD, train, mask_BxL)[1]
 
   @nn.nowrap
   def layer(self) -> Callable[..., Oscillators]:

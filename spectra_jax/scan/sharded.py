@@ -102,6 +102,23 @@ def _starts(start, end, g_P, c_P, e_P, length, axis_name, reverse):
   return carry(parity(s_P, length), power, split(start), ends[..., ::-1] if reverse else ends)
 
 
+def own_tokens(x_BxLxD: jax.Array, axis_name: str) -> jax.Array:
+  """The tokens of this device, [B, L / N, ...], of what all N devices of the axis have whole.
+
+  Where N does not divide L, zeros (False) behind the last token fill up the last devices.
+  """
+  parts = lax.axis_size(axis_name)
+  here = -(-x_BxLxD.shape[1] // parts)
+  behind = here * parts - x_BxLxD.shape[1]
+  padded = jnp.pad(x_BxLxD, [(0, behind if d == 1 else 0) for d in range(x_BxLxD.ndim)])
+  return lax.dynamic_slice_in_dim(padded, lax.axis_index(axis_name) * here, here, axis=1)
+
+
+def all_tokens(y_BxLxD: jax.Array, axis_name: str, length: int) -> jax.Array:
+  """The first `length` tokens of all devices, on each of them: `own_tokens` undone."""
+  return lax.all_gather(y_BxLxD, axis_name, axis=1, tiled=True)[:, :length]
+
+
 def sharded_oscillator_ssm(
   mesh: Mesh,
   g_P: jax.Array,
