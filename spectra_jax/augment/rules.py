@@ -123,7 +123,9 @@ def check(name: str, frame: Frame) -> None:
       f'augment.{name} does not suit {frame.kind} spectra, expected one of '
       f'{", ".join(rule.kinds)}: {rule.why_kind}'
     )
-  if frame.state not in rule.states:
+  # Of arbitrary units only shares count, and those stay when a spectrum is divided by a number.
+  rescaled = frame.kind in ARBITRARY and frame.state == 'normalised' and name != 'mixing'
+  if frame.state not in rule.states and not (rescaled and 'measured' in rule.states):
     raise ValueError(
       f'augment.{name} does not suit spectra in state {frame.state!r}, expected '
       f'{", ".join(rule.states)}: {rule.why_state}'

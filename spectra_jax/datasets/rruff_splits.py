@@ -141,6 +141,16 @@ def load(
   path: str = '',
   subset: str = 'raw',
   shift_cm: float = 0.0,
+  labels: int = 0,
 ) -> Mapping[str, Spectra]:
-  """One subset on `axis` [cm^-1]; see `choose`."""
-  return native.on_axis(choose(read(path), subset, shift_cm), axis, rows)
+  """One subset on `axis` [cm^-1]; see `choose`.
+
+  `labels` of the raw training spectra keep the side 'train', as in `sides`, and the others of them
+  have 'validation'; 0 = the published sides.
+  """
+  spectra = read(path)
+  if labels:
+    labelled = sides(spectra, labels) == 'train'
+    side = np.where(labelled | (spectra.meta['side'] == 'test'), spectra.meta['side'], 'validation')
+    spectra = dataclasses.replace(spectra, meta={**spectra.meta, 'side': side})
+  return native.on_axis(choose(spectra, subset, shift_cm), axis, rows)

@@ -68,7 +68,7 @@ class Encoder(nn.Module):
     for i, (width, kernel, pool) in enumerate(layers):
       strides = (self.stride if i == 0 else 1,)
       x = nn.Conv(width, (kernel,), strides, dtype=self.dtype, name=f'conv_{i}')(x)
-      x = nn.max_pool(nn.leaky_relu(x, self.slope), (pool,), (pool,))
+      x = max_pool(nn.leaky_relu(x, self.slope), pool)
     return x
 
   @nn.nowrap
@@ -102,6 +102,16 @@ class Encoder(nn.Module):
         f'stride {self.stride} and pools {self.pools} leave nothing of {points} points; expected a '
         f'product of at most {points}; lower them'
       )
+
+
+def max_pool(x_BxTxD: jax.Array, window: int) -> jax.Array:
+  """Maxima of neighbouring windows, [B, T // window, D]; what is left over at the end is dropped.
+
+  As `nn.max_pool`, whose gradient takes twice as long on a CPU.
+  """
+  batch, length, width = x_BxTxD.shape
+  whole = length // window
+  return x_BxTxD[:, : whole * window].reshape(batch, whole, window, width).max(2)
 
 
 def standard_normal_variate(x_BxL: jax.Array, visible_BxL: jax.Array) -> jax.Array:
