@@ -69,10 +69,10 @@ def read_bytes(
 def convert(
   raws: Sequence[Raw], data: bytes, name: str, axis_unit: str = '', kind: str = ''
 ) -> list[Spectra]:
-  """What a reader's `decode` gave, in known units; the rows of one file have distinct ids."""
-  source, stem = hashlib.sha256(data).hexdigest(), os.path.splitext(name)[0]
+  """What a reader's `decode` gave, in known units; a row's id is the file's name, and '#3'."""
+  source = hashlib.sha256(data).hexdigest()
   rows = sum(len(raw.values) for raw in raws)
-  ids = iter([stem] if rows == 1 else [f'{stem}#{row}' for row in range(rows)])
+  ids = iter([name] if rows == 1 else [f'{name}#{row}' for row in range(rows)])
   return [
     units.spectra(raw, [next(ids) for _ in raw.values], source, axis_unit, kind) for raw in raws
   ]

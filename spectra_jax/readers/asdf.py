@@ -27,11 +27,12 @@ DIGITS = {
 }
 PLAIN = r'[+-]?(?:\d+\.?\d*|\.\d+)'
 REST = r'|(?P<missing>\?)|(?P<gap>[\s,;]+)|(?P<alien>.)'
-AFFN = re.compile(rf'(?P<plain>{PLAIN}(?:[Ee][+-]?\d{{1,3}})?)' + REST)
+AFFN = re.compile(rf'(?P<plain>{PLAIN}(?:[Ee][+-]\d{{1,3}})?)' + REST)
 ASDF = re.compile(
   rf'(?P<plain>{PLAIN})|(?P<sqz>[@A-Ia-i]\d*)|(?P<dif>[%J-Rj-r]\d*)|(?P<dup>[S-Zs]\d*)' + REST
 )
-SQUEEZED = re.compile('[@A-DF-Ia-df-iJ-Rj-r%S-Zs]')  # E and e may belong to an exponent
+SQUEEZED = re.compile('[@A-DF-Ia-df-iJ-Rj-r%S-Zs]')  # E and e may belong to an exponent,
+EXPONENT = re.compile(r'[\d.][Ee][+-]\d')  # which has a sign
 NO_NUMBER = re.compile('nan|inf', re.IGNORECASE)
 NAN = float('nan')
 
@@ -98,7 +99,7 @@ def _form(text: str) -> re.Pattern:
   bad = NO_NUMBER.search(text)
   if bad:
     raise ValueError(f'{bad[0]!r} stands in the table, expected numbers; use ? where there is none')
-  return ASDF if SQUEEZED.search(text) else AFFN
+  return AFFN if EXPONENT.search(text) and not SQUEEZED.search(text) else ASDF
 
 
 def _lines(text: str) -> Iterator[str]:

@@ -43,6 +43,8 @@ def decode(data: bytes, name: str, layout: str = '') -> list[Raw]:
   lines, separator = _table(text_of(data))
   header, first = _header(lines, separator)
   body = lines[first:]
+  if not body:
+    raise ValueError('there is a header over no numbers, expected a table; export it again')
   if not layout:
     layout = _layout(header, body, separator)
   return [(_columns if layout == 'columns' else _rows)(header, body, separator)]
@@ -57,7 +59,8 @@ def _table(text: str) -> tuple[list[str], str | None]:
     raise ValueError(f'there are {len(lines)} lines, expected a table of numbers; export it again')
   last = lines[-1]
   separator = next(s for s in SEPARATORS if s is None or s in last)
-  if separator == ',' and len(last.split()) > last.count(','):  # '400,5 0,12'
+  decimal = len(last.split()) > 1 and not re.search(r'(?<!\d),|,(?!\d)', last)
+  if separator == ',' and decimal:  # '400,5 0,12'
     separator = None
   if separator != ',':
     lines = [re.sub(r'(?<=\d),(?=\d)', '.', line) for line in lines]
@@ -74,13 +77,26 @@ def _header(lines: Sequence[str], separator: str | None) -> tuple[list[str], int
     cells = _cells(line, separator)
     tail = np.array([number(cell) for cell in cells[1:]])
     if len(tail) and np.isfinite(tail).all():
-      if np.isnan(number(cells[0])) and len(tail) > 1:  # numbers over columns: axis or sample names
+      numbers_above = np.isnan(number(cells[0])) and len(tail) > 1  # an axis, or names of samples
+      _check_above(lines[:i], len(cells), numbers_above, separator)
+      if numbers_above:
         return cells, i + 1
       return (_cells(lines[i - 1], separator) if i else []), i
   raise ValueError(
     f'there is no line of numbers among the first {MOST_HEADER_LINES}, expected a table; export '
     'the spectrum as CSV or JCAMP-DX'
   )
+
+
+def _check_above(lines: Sequence[str], width: int, is_header: bool, separator: str | None) -> None:
+  """Refuses a damaged line of numbers that would pass for a header, and a second header."""
+  for line in lines:
+    cells = _cells(line, separator)
+    if len(cells) == width and (is_header or not np.isnan(number(cells[0]))):
+      raise ValueError(
+        f'the line {line.strip()[:40]!r} is neither a header nor numbers, expected one '
+        'header over finite numbers; mend the line'
+      )
 
 
 def _layout(header: list[str], body: Sequence[str], separator: str | None) -> str:
@@ -109,11 +125,7 @@ def _columns(header: list[str], body: Sequence[str], separator: str | None) -> R
   table = _numbers(body, separator)
   if table.shape[1] < 2:
     raise ValueError('there is one column, expected the axis and values; export the spectrum again')
-  if header and len(header) != table.shape[1]:
-    raise ValueError(
-      f'the header has {len(header)} cells over {table.shape[1]} columns, expected as many; mend '
-      'the header'
-    )
+  header = header if len(header) == table.shape[1] else []  # else a line of prose
   words = header[1:] or [''] * (table.shape[1] - 1)
   ordinate = _common(words)
   titles = tuple(words) if len(words) > 1 or not ordinate else ()

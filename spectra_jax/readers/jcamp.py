@@ -109,6 +109,7 @@ def _spectrum(block: Mapping[str, str]) -> Raw:
   return Raw(
     axis=axis,
     values=values[None],
+    mask=~np.isnan(values)[None],  # '?' in the table
     axis_word=block.get('XUNITS', ''),
     ordinate=block.get('YUNITS', ''),
     technique=block.get('DATATYPE', ''),

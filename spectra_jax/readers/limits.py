@@ -68,9 +68,9 @@ def members(path: pathlib.Path, limits: Limits) -> Iterator[tuple[str, bytes]]:
 
 
 def _contents(archive: zipfile.ZipFile, limits: Limits) -> Iterator[tuple[str, bytes]]:
-  infos = [i for i in archive.infolist() if not (i.is_dir() or i.filename.startswith(HIDDEN))]
-  for info in infos:
+  for info in archive.infolist():
     _check_member(info, limits)
+  infos = [i for i in archive.infolist() if not (i.is_dir() or i.filename.startswith(HIDDEN))]
   total = sum(info.file_size for info in infos)
   if total > limits.archive_bytes:
     raise ValueError(
@@ -149,7 +149,7 @@ def inflated(data: bytes, largest: int) -> bytes:
     raise ValueError(f'a compressed part is damaged ({error}); copy the file again') from error
   if out.tell() > largest:
     raise ValueError(
-      f'a compressed part inflates beyond {largest} bytes, expected at most that; raise '
-      'limits.file_bytes if it is no bomb'
+      f'a compressed part inflates beyond {largest} bytes, expected at most that; save '
+      'it without compression if it is no bomb'
     )
   return out.getvalue()

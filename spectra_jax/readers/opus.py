@@ -44,16 +44,15 @@ def decode(data: bytes, name: str) -> list[Raw]:
   with foreign('brukeropus', 'OPUS'):
     blocks, others = _blocks(data)
     results, about = _results(blocks), _parameters(blocks)
-  if not results:
+    raws = [_raw(result, about) for result in results]
+    whole = all(r.params.dpf == FLOAT32 and len(r.y) == len(r.x) for r in results)
+  if not raws:
     raise ValueError(
       f'there is no result spectrum among {", ".join(sorted(others)) or "its blocks"}, expected '
       'absorbance, transmittance, reflectance or Raman; compute one in OPUS'
     )
-  raws = []
-  for result in results:
-    if result.params.dpf != FLOAT32 or len(result.y) != len(result.x):
-      raise ValueError(f'{result.label} is not of 32-bit floats; save it again in OPUS')
-    raws.append(_raw(result, about))
+  if not whole:
+    raise ValueError('a result spectrum is not of 32-bit floats; save it again in OPUS')
   return raws
 
 

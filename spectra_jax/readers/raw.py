@@ -12,7 +12,7 @@ class Raw:
 
   Attributes:
     axis: [L] as in the file, ascending or descending.
-    values: [N, L] as in the file; NaN where the file marks a point as not measured.
+    values: [N, L] as in the file.
     axis_word: how the file names the unit of its axis; '' = it does not.
     ordinate: how the file names the values; '' = it does not.
     technique: what kind of instrument the file speaks of ('RAMAN SPECTRUM', ...); '' = unknown.
@@ -22,6 +22,7 @@ class Raw:
     laser_nm: excitation [nm]; NaN = none or unknown.
     resolution_cm: as the file states it [cm^-1]; NaN = it does not.
     columns: further meta columns, each [N].
+    mask: [N, L] bool, False where the file marks a point as not measured; None = all were.
     warnings: sentences about what is odd in the file, but readable.
   """
 
@@ -36,6 +37,7 @@ class Raw:
   laser_nm: float = np.nan
   resolution_cm: float = np.nan
   columns: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
+  mask: np.ndarray | None = None
   warnings: tuple[str, ...] = ()
 
 

@@ -18,7 +18,7 @@ FIRST_LABEL = re.compile(rb'(?:\xef\xbb\xbf)?\s*##\s*(NAMES|RRUFFID)', re.IGNORE
 LASER = re.compile(r'__(?:Raman|Broad_Scan)__(\d{3,4})(?:__|nm)', re.IGNORECASE)
 UNIQUE = ('NAMES', 'RRUFFID')  # other labels may come once for each measurement of the sample
 STATES = {'raw': 'measured', 'processed': 'baseline_corrected'}
-PAIR = re.compile(r'\s*[^\s,]+\s*,\s*[^\s,]+\s*')
+PAIR = re.compile(r'\s*(?:[^\s,]+\s*,\s*[^\s,]+\s*$|-?\d+\.\d+\s*,)')
 
 
 def matches(data: bytes, name: str) -> bool:
@@ -64,7 +64,7 @@ def _parts(text: str) -> tuple[dict[str, str], list[tuple[float, float]]]:
       label = label.replace(' ', '').upper()
       if labels.setdefault(label, content.strip()) != content.strip() and label in UNIQUE:
         raise ValueError(f'##{label}= is there twice, expected one spectrum; download it again')
-    elif label != 'END' and PAIR.fullmatch(line):
+    elif label != 'END' and PAIR.match(line):
       pairs.append(_pair(line))
     elif line.strip() and (pairs or label == 'END'):  # before the numbers a label goes on
       raise ValueError(f'the line {line.strip()[:40]!r} is out of place; download the file again')
@@ -76,12 +76,12 @@ def _parts(text: str) -> tuple[dict[str, str], list[tuple[float, float]]]:
 
 
 def _pair(line: str) -> tuple[float, float]:
-  x, y = (number(word) for word in line.split(','))
-  if math.isnan(x) or math.isnan(y):
+  pair = [number(word) for word in line.split(',')]
+  if len(pair) != 2 or any(map(math.isnan, pair)):
     raise ValueError(
       f'the line {line.strip()[:40]!r} is no pair of finite numbers; download the file again'
     )
-  return x, y
+  return tuple(pair)
 
 
 def _state(says: str) -> tuple[str, tuple[str, ...]]:

@@ -6,6 +6,7 @@ several in each subfile's (Galactic's description of the format); the package ta
 """
 
 import io
+import logging
 import struct
 from collections.abc import Sequence
 
@@ -52,9 +53,10 @@ def decode(data: bytes, name: str) -> list[Raw]:
   if data[1] != NEW_FORMAT:
     raise ValueError(f'this is SPC version {data[1]:#x}, expected {NEW_FORMAT:#x}; export it anew')
   _check_size(data)
-  with foreign('spc-io', 'SPC'):
+  with foreign('spc-io', 'SPC'), np.errstate(all='ignore'):  # what is not finite is refused later
     from spc_io import SpcRaw
 
+    logging.getLogger('spc_io').setLevel(logging.ERROR)  # it would report what is left out
     found = SpcRaw.from_bytes_io(io.BytesIO(_without_extras(data)))
     header = found.main_header
     if not header.ftflgs.TMULTI:

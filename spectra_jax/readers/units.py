@@ -12,6 +12,7 @@ import numpy as np
 from spectra_jax.readers.raw import Raw
 from spectra_jax.spectra import AXIS_UNITS, KINDS, Spectra
 
+IMPLAUSIBLE = 1e6  # nm or cm^-1
 UM_CM = 1e4  # nu [cm^-1] = 1e4 / lambda [um]
 AXIS_PATTERNS = {
   'cm^-1': r'1/cm|cm ?(\^|\*\*)?[({]? ?- ?1|wavenumbers?|raman shift|kaysers?',
@@ -59,10 +60,10 @@ def ordinate(word: str, technique: str = '') -> tuple[str, float]:
   Intensities, counts and arbitrary units are 'raman' where the technique is Raman.
   """
   plain = _plain(word)
-  if plain in KINDS:
-    return plain, 1.0
   if re.search('raman|rmn', _plain(technique)) and re.search(RAMAN_ORDINATES, plain):
     return 'raman', 1.0
+  if plain in KINDS:
+    return plain, 1.0
   kind = next((kind for kind, pattern in KIND_PATTERNS if re.search(pattern, plain)), '')
   percent = bool(re.search('%|percent', plain))
   if percent and kind not in FRACTIONS:
@@ -87,7 +88,7 @@ def spectra(raw: Raw, ids: list[str], source: str, told_axis: str, told_kind: st
   axis = np.asarray(raw.axis, np.float64)
   if unit == 'um':
     axis, unit = _cm_from_um(axis), 'cm^-1'
-  values, mask = _measured(raw.values, factor)
+  values, mask = _measured(raw, factor)
   if axis.ndim == 1 and len(axis) > 1 and axis[0] > axis[-1]:
     axis, values, mask = axis[::-1].copy(), values[:, ::-1].copy(), mask[:, ::-1].copy()
   rows = len(values)
@@ -95,8 +96,8 @@ def spectra(raw: Raw, ids: list[str], source: str, told_axis: str, told_kind: st
     'id': np.array(ids),
     'title': np.array(raw.titles or [''] * rows),
     'instrument': np.array([raw.instrument] * rows),
-    'laser_nm': np.full(rows, raw.laser_nm, np.float32),
-    'resolution_cm': np.full(rows, raw.resolution_cm, np.float32),
+    'laser_nm': np.full(rows, _plausible(raw.laser_nm), np.float32),
+    'resolution_cm': np.full(rows, _plausible(raw.resolution_cm), np.float32),
     'unit': np.array([raw.ordinate] * rows),
     'warning': np.array([' '.join(warnings)] * rows),
     **raw.columns,
@@ -124,7 +125,7 @@ def _agreed_axis(raw: Raw, told: str, warnings: list[str]) -> str:
 
 
 def _agreed_kind(raw: Raw, told: str, warnings: list[str]) -> tuple[str, float]:
-  stated, factor = ordinate(raw.ordinate, raw.technique)
+  stated, factor = ordinate(raw.ordinate, f'{raw.technique} {raw.axis_word}')
   wanted, told_factor = ordinate(told)
   if told and not wanted:
     raise ValueError(f'kind is {told!r}, expected %T, %R, log(1/R) or one of {", ".join(KINDS)}')
@@ -150,14 +151,23 @@ def _cm_from_um(axis: np.ndarray) -> np.ndarray:
   return UM_CM / axis
 
 
-def _measured(values: np.ndarray, factor: float) -> tuple[np.ndarray, np.ndarray]:
-  """(values float32 with 0 where nothing was measured, mask)."""
-  values = np.atleast_2d(np.asarray(values, np.float64)) * factor
-  mask = ~np.isnan(values)
+def _plausible(number: float) -> float:
+  """NaN for a laser or a resolution that no instrument has."""
+  return number if 0 < number < IMPLAUSIBLE else np.nan
+
+
+def _measured(raw: Raw, factor: float) -> tuple[np.ndarray, np.ndarray]:
+  """(values [N, L] float32 with 0 where nothing was measured, mask)."""
+  values = np.atleast_2d(np.asarray(raw.values, np.float64)) * factor
+  mask = np.ones(values.shape, bool) if raw.mask is None else raw.mask
   values = np.where(mask, values, 0.0)
-  largest = np.abs(values).max(initial=0.0)
-  if not largest <= np.finfo(np.float32).max:
-    raise ValueError(f'a value is {largest:g}, expected finite numbers of 32 bits; mend the file')
+  bad = np.argwhere(~(np.abs(values) <= np.finfo(np.float32).max))
+  if len(bad):
+    row, point = bad[0]
+    raise ValueError(
+      f'value {point} of spectrum {row} is {values[row, point]:g} ({len(bad)} such values), '
+      'expected finite numbers of 32 bits; copy or export the file again'
+    )
   if not mask.any():
     raise ValueError('no point was measured, expected a spectrum; measure or export it again')
   return values.astype(np.float32), mask

@@ -16,7 +16,7 @@ MAGIC = b'WDF1'
 HEADER_BYTES = 512
 BLOCK_HEADER = '<4sIQ'  # name, id, size
 COUNTS_AT = 0x3C
-COUNTS = '<IQQIIIII'[:-1]  # points, capacity, spectra, accumulations, lengths of Y and X, origins
+COUNTS = '<IQQIIII'  # points, capacity, spectra, accumulations, lengths of Y and X, origins
 AXIS_WORDS = {'RamanShift': 'Raman shift (cm^-1)', 'Nanometre': 'nm', 'Micron': 'um'}
 RAMAN = 'RamanShift'
 
@@ -42,19 +42,17 @@ def decode(data: bytes, name: str) -> list[Raw]:
     axis, values = np.array(found.xdata, np.float64), np.array(found.spectra, np.float64)
     unit, laser = found.xlist_unit.name, float(found.laser_length)
     columns = _positions(found, spectra)
-    about = (found.spectral_unit.name, found.title.strip(), found.application_name)
+    ordinate, title = found.spectral_unit.name, found.title.strip()
   if axis.size != points or values.size != points * spectra:
     raise ValueError('the spectra are cut short; copy or export the file again')
-  raman = unit == RAMAN
   return [
     Raw(
       axis=axis,
       values=values.reshape(spectra, points),
       axis_word=AXIS_WORDS.get(unit, ''),
-      ordinate='raman' if raman else about[0],
-      titles=(about[1],) * spectra,
-      instrument=about[2],
-      laser_nm=laser if np.isfinite(laser) and laser > 0 else np.nan,
+      ordinate='raman' if unit == RAMAN else ordinate,
+      titles=(title,) * spectra,
+      laser_nm=laser,
       columns=columns,
     )
   ]
@@ -72,9 +70,11 @@ def _check(data: bytes) -> tuple[int, int]:
     sizes[block] = size
     at += size
   points, capacity, spectra, _, _, length, origins = struct.unpack_from(COUNTS, data, COUNTS_AT)
-  needs = {b'DATA': 4 * points * spectra, b'XLST': 4 * length, b'ORGN': 8 * origins * capacity}
+  needs = {b'DATA': 16 + 4 * points * spectra, b'XLST': 24 + 4 * length}
+  if b'ORGN' in sizes:
+    needs[b'ORGN'] = 20 + origins * (24 + 8 * capacity)
   for block, need in needs.items():
-    if (need or block != b'ORGN') and sizes.get(block, 0) < 16 + need:
+    if sizes.get(block, 0) < need:
       raise ValueError(
         f'the header speaks of {spectra} spectra of {points} points, but the block {block!r} is '
         'shorter or missing; copy or export the file again'
