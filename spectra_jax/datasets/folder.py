@@ -53,7 +53,7 @@ def _parse(place: pathlib.Path, source: str) -> native.Native:
     told = {name: row[name] for name in TELLS if name in row}
     of_row = {name: column[i] for name, column in columns.items()}
     parts = readers.read(file, **told)
-    spectra += [_labelled(one, file.stem, row['file'], of_row, source) for one in parts]
+    spectra += [_labelled(one, file.name, row['file'], of_row, source) for one in parts]
   _check_one_kind(path, spectra)
   return native.joined(native.alike(spectra))
 
@@ -158,10 +158,10 @@ def _number(path: pathlib.Path, column: str, cell: str, row: Mapping[str, str]) 
 
 
 def _labelled(
-  one: Spectra, stem: str, name: str, of_row: Mapping[str, np.generic], source: str
+  one: Spectra, file: str, name: str, of_row: Mapping[str, np.generic], source: str
 ) -> Spectra:
   """The spectra of one file with what the table says of it; named by its path in the folder."""
-  ids = [name + row.removeprefix(stem) for row in one.meta['id'].tolist()]
+  ids = [name + row.removeprefix(file) for row in one.meta['id'].tolist()]
   given = {column: np.full(len(one), value) for column, value in of_row.items()}
   return dataclasses.replace(one, meta={**one.meta, **given, 'id': np.array(ids)}, source=source)
 

@@ -35,14 +35,14 @@ def _parse(folder: pathlib.Path, source: str) -> list[Spectra]:
     )
   spectra = []
   for path in files:
-    name = path.relative_to(folder).with_suffix('').as_posix()
-    spectra += [_named(one, path.stem, name, source) for one in readers.read(path)]
+    name = path.relative_to(folder).as_posix()
+    spectra += [_named(one, path.name, name, source) for one in readers.read(path)]
   return native.alike(spectra)
 
 
-def _named(one: Spectra, stem: str, name: str, source: str) -> Spectra:
+def _named(one: Spectra, file: str, name: str, source: str) -> Spectra:
   """Rows called by the path inside the folder, which is unique where a file's name is not."""
-  ids = [name + row.removeprefix(stem) for row in one.meta['id'].tolist()]
+  ids = [name + row.removeprefix(file) for row in one.meta['id'].tolist()]
   titles = [str(title).upper() for title in one.meta['title']]
   groups = [title or row for title, row in zip(titles, ids, strict=True)]
   meta = {**one.meta, 'id': np.array(ids), 'group': np.array(groups), 'label': np.array(groups)}

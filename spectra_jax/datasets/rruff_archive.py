@@ -67,6 +67,7 @@ def spectra_of(members: Iterator[tuple[str, bytes]], source: str) -> list[Spectr
 def _named(one: Spectra, source: str) -> Spectra:
   columns = ('id', 'label', 'specimen', 'laser_nm', 'warning')
   meta = {name: one.meta[name] for name in columns}
+  meta['id'] = np.array([name.removesuffix('.txt') for name in meta['id']])
   meta['group'] = np.array([specimen(name) for name in one.meta['specimen']])
   return dataclasses.replace(one, meta=meta, source=source)
 
