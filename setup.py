@@ -25,6 +25,7 @@ setup(
   package_data={'spectra_jax': ['data/*.npz', 'data/*.sha256', 'data/*.md', 'data/*.csv']},
   install_requires=[
     'absl-py>=2.1',
+    'flatbuffers>=24.3',  # jax.export writes programs with it
     'flax>=0.12',
     'jax>=0.10',
     'matplotlib>=3.8',

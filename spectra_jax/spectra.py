@@ -32,6 +32,7 @@ STATES = (
   'baseline_corrected',
   'scatter_corrected',
   'smoothed',
+  'scores',
 )
 AXIS_UNITS = ('cm^-1', 'nm', 'index')
 
@@ -48,7 +49,8 @@ class Spectra:
     kind: one of `KINDS`; 'ir' and 'raman' are intensities, per cm^-1 where they are computed,
       'log_reflectance' is log10(1/R), 'kubelka_munk' (1 - R)^2 / 2R, 'counts' what a detector
       says, 'atr' -log10 of an attenuated total reflection, 'baseline' what is to be taken off.
-    state: one of `STATES`; what was done to the values ('sqrt': their square root is stored).
+    state: one of `STATES`; what was done to the values ('sqrt': their square root is stored,
+      'scores': they were projected onto components).
     mask: [N, L] bool, True where a value was measured.
     meta: name -> [N] array: ids, groups, instruments, ...
     source: sha256 of the file that the values come from; part of a run's identity.

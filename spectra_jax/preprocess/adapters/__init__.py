@@ -1,0 +1,1 @@
+"""Pipelines as scikit-learn transformers, and fitted transformers as pipelines."""
