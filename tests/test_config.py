@@ -13,7 +13,7 @@ from configs import default, pretrain
 from spectra_jax import model
 from spectra_jax.train import prepare
 
-VARIANTS = ('full', 'quick', 'tiny')
+VARIANTS = ('full', 'quick', 'tiny')  # of configs that do not name their own
 NO_RUN = ('default', 'tables', 'paper')  # what all runs start from, and what is made of runs
 
 
@@ -54,10 +54,21 @@ def test_every_key_has_a_comment():
   assert all('  # ' in line for line in keys)
 
 
-@pytest.mark.parametrize('variant', VARIANTS)
-@pytest.mark.parametrize('name', [n for n in files(configs) if n not in NO_RUN])
-def test_every_config_can_be_prepared(name, variant, tmp_path):
+def variants(name):
+  return getattr(importlib.import_module(f'configs.{name}'), 'VARIANTS', VARIANTS)
+
+
+RUNS = [
+  (name, variant) for name in files(configs) if name not in NO_RUN for variant in variants(name)
+]
+
+
+@pytest.mark.parametrize(('name', 'variant'), RUNS)
+def test_every_config_can_be_prepared(name, variant, tmp_path, request):
   config = importlib.import_module(f'configs.{name}').get_config(variant)
+  data = config.dataset[config.dataset.name]
+  if data.path:  # spectra that do not ship with the package
+    data.path = str(request.getfixturevalue('real_data') / config.dataset.name)
   run = prepare(config, str(tmp_path))
   assert run.task.split.regime == config.split.regime
 
