@@ -1,5 +1,6 @@
 """One file from the network: resumed where it broke off, and kept only if its sha256 is right."""
 
+import http.client
 import os
 import pathlib
 import urllib.error
@@ -28,7 +29,7 @@ def fetch(url: str, path: pathlib.Path, sha256: str) -> None:
   path.parent.mkdir(parents=True, exist_ok=True)
   try:
     _load(url, part)
-  except OSError as error:
+  except (OSError, http.client.HTTPException) as error:
     raise OSError(
       f'{url} broke off ({error}); what was loaded stays in {part}; run the same command again, or '
       'download the file by hand and give it as --source'

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from spectra_jax import data_files, download, model, native, prepared, tfds_builder
+from spectra_jax import data_files, download, model, native, prepared
 from spectra_jax.data_files import Info
 
 FORMATS = ('shards', 'tfds')
@@ -51,6 +51,8 @@ def prepare(name: str, data_dir: str, source: str = '', form: str = 'shards') ->
     if form == 'shards':
       _write(target, spectra, dataset.INFO)
     else:
+      from spectra_jax import tfds_builder  # takes seconds to import
+
       tfds_builder.build(dataset.INFO, spectra, target.parent)
   return {**_summary(name, spectra), 'path': str(target)}
 

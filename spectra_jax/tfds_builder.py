@@ -48,7 +48,7 @@ def build(info: Info, spectra: native.Native, folder: pathlib.Path) -> pathlib.P
 def _builder_class(info: Info, blocks: list[Spectra]) -> type:
   """A builder class; tfds takes name and version from the class itself."""
 
-  class Builder(tfds.core.GeneratorBasedBuilder):
+  class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     VERSION = tfds.core.Version('1.0.0')
     name = info['name']
     url_infos: ClassVar = {}  # nothing is downloaded; looking for their file needs more packages

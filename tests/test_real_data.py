@@ -199,6 +199,7 @@ def test_unoriented_archive(real_data):
   np.testing.assert_array_equal(some.mask.all(1), covers[:40])
 
 
+@pytest.mark.slow  # reads 384 text files
 def test_raw_and_processed_pairs(real_data):
   spectra = rruff_pairs.read(real_data / 'rruff_raw_processed_pairs')
   axis = np.arange(300.0, 1300.0)
@@ -215,6 +216,7 @@ def test_raw_and_processed_pairs(real_data):
   assert np.quantile(alike, 0.1) > 0.98
 
 
+@pytest.mark.slow  # reads 68 files of up to 14,000 points
 def test_gas_phase_files(real_data):
   path = real_data / 'jcamp_gas_ir'
   spectra = jcamp_folder.read(path)
