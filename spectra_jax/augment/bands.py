@@ -135,7 +135,7 @@ def moved(values_L: jax.Array, mask_L: jax.Array, points: jax.Array) -> tuple[ja
     values_L, mask_L: the spectrum; masked values must be finite.
     points: scalar or [L].
   """
-  length = len(values_L)
+  values_L, mask_L, length = jnp.asarray(values_L), jnp.asarray(mask_L), len(values_L)
   back_L = jnp.broadcast_to(-points, (length,)).astype(values_L.dtype)
   whole_L = jnp.floor(back_L)
   t_L = back_L - whole_L

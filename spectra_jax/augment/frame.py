@@ -85,7 +85,9 @@ def level(values_L: jax.Array, mask_L: jax.Array, frame: Frame) -> jax.Array:
   """The signal that magnitudes are shares of: the open beam (1), or the highest measured point."""
   if frame.kind not in ARBITRARY:
     return jnp.ones((), values_L.dtype)
-  return jnp.abs(jnp.where(mask_L, values_L, 0)).max()
+  # Not max(): its gradient compares with a maximum that XLA may compute twice, once rounded apart.
+  size_L = jnp.abs(jnp.where(mask_L, values_L, 0))
+  return size_L[jnp.argmax(size_L)]
 
 
 def signal(values_L: jax.Array, frame: Frame) -> jax.Array:
@@ -117,7 +119,7 @@ def amplify(values_L: jax.Array, gain_L: jax.Array, frame: Frame) -> jax.Array:
 
 def bridged(values_L: jax.Array, mask_L: jax.Array) -> jax.Array:
   """Unmeasured points lie on straight lines between measured ones, and go on level at the ends."""
-  points = len(values_L)
+  values_L, mask_L, points = jnp.asarray(values_L), jnp.asarray(mask_L), len(values_L)
   i_L = jnp.arange(points)
   before_L = jax.lax.cummax(jnp.where(mask_L, i_L, -1))
   after_L = jax.lax.cummin(jnp.where(mask_L, i_L, points), reverse=True)

@@ -33,11 +33,13 @@ def mix(key: jax.Array, example: Any, library: Any, *, share: float) -> Any:
   rows = len(jax.tree.leaves(library)[0])
   row = jax.random.randint(key_row, (), 0, rows)
   w = jax.random.uniform(key_share, maxval=share)
-  return jax.tree.map(lambda ours, theirs: _mixed(w, ours, theirs[row]), example, library)
+  return jax.tree.map(
+    lambda ours, theirs: _mixed(w, ours, jnp.asarray(theirs)[row]), example, library
+  )
 
 
 def _mixed(w, ours, theirs):
-  ours, theirs = jnp.asarray(ours), jnp.asarray(theirs)
+  ours = jnp.asarray(ours)
   if ours.dtype == bool:
     return ours & (theirs | (w == 0))
   if not jnp.issubdtype(ours.dtype, jnp.floating):
