@@ -33,6 +33,7 @@ setup(
     'numpy>=2.0',
     'optax>=0.2.5',
     'orbax-checkpoint>=0.12',
+    'PyYAML>=6',
     'scipy>=1.15',
     'tensorboardX>=2.6.2',
     'tensorflow-datasets>=4.9.8',

@@ -125,11 +125,11 @@ def _file(path: pathlib.Path, row: Mapping[str, str]) -> pathlib.Path:
 
 def _check_all_named(path: pathlib.Path, files: Sequence[pathlib.Path]) -> None:
   named, suffixes = set(files), {file.suffix.lower() for file in files}
-  candidates = [p for p in data_files.visible_files(path.parent) if p.suffix.lower() in suffixes]
-  left = [p for p in candidates if p not in named and p != path]
+  beside = [p for p in data_files.visible_files(path.parent) if p.suffix.lower() in suffixes]
+  left = [p for p in beside if p not in named and p != path]
   if left:
     raise ValueError(
-      f'{path} does not name {len(left)} of the {len(candidates)} files beside it, the first is '
+      f'{path} does not name {len(left)} of the {len(named) + len(left)} spectra, the first is '
       f'{left[0].relative_to(path.parent).as_posix()}; add lines or move the files away'
     )
 
