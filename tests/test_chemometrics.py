@@ -84,8 +84,7 @@ def test_it_tells_classes_apart(name):
   assert (found == classes(truth)).mean() > 0.65
   assert 0 <= model.error < 0.5
   assert score.shape == (len(new), 3)
-  if name != 'svm' and name != 'wavelet_peaks':  # SVC votes by pairs, its scores break ties
-    np.testing.assert_array_equal(model.classes[score.argmax(1)], found)
+  np.testing.assert_array_equal(model.classes[score.argmax(1)], found)
 
 
 @pytest.mark.parametrize('name', methods('regression'))

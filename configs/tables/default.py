@@ -44,3 +44,33 @@ def about(label: str, metric: str, shown: str, scale: float = 1.0) -> dict:
     'format': shown,
     'scale': scale,
   }
+
+
+def real(protocols: str, regime: str, targets: dict[str, tuple[str, str]]) -> ConfigDict:
+  """A table of methods on real spectra: RMSEP of properties, runs below chemometrics/PROTOCOL.
+
+  Args:
+    protocols: glob of their names (spectra_jax/protocols.py); a section each where it has a star.
+    regime: of their splits.
+    targets: property -> (heading with unit, format).
+  """
+  c = get_config()
+  runs = f'chemometrics/{protocols}/*'
+  row = lambda label, where, method: {
+    'label': label,
+    'runs': runs,
+    'where': where,
+    'method': method,
+  }
+  pls = {'method.name': 'pls', 'preprocessing.name': 'chosen'}
+  c.rows = (
+    row('{method.name}, {preprocessing.name}', {}, 'model'),
+    row('mean of the training side', pls, 'mean'),
+  )
+  c.columns = tuple(
+    result(heading, f'{name}.rmsep.model', f'{name}.rmsep.{{method}}', shown) | {'regime': regime}
+    for name, (heading, shown) in targets.items()
+  )
+  c.sections = ('protocol.name',) if '*' in protocols else ()
+  c.against = 'pls, chosen'
+  return c

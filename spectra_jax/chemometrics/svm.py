@@ -45,7 +45,7 @@ def fit(
   """
   values_NxL, targets_N = nested.checked(values_NxL, targets_N, groups_N, TASKS)
   numbers = nested.task(targets_N) == nested.REGRESSION
-  machine = SVR(epsilon=epsilon, cache_size=500) if numbers else SVC(cache_size=500)
+  machine = SVR(epsilon=epsilon) if numbers else SVC(break_ties=True)
   estimator = make_pipeline(StandardScaler(), machine)
   prefix = 'svr__' if numbers else 'svc__'
   if numbers:

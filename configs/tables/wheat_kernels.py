@@ -1,0 +1,14 @@
+"""Protein of single wheat kernels: the sides as published, 415 | 108.
+
+python -m experiments.table --tables=wheat_kernels
+"""
+
+from ml_collections import ConfigDict
+
+from configs.tables import default
+
+
+def get_config() -> ConfigDict:
+  c = default.real('wheat_kernels', 'given', {'protein': ('protein RMSEP (%)', '{:.3f}')})
+  c.caption = 'Error of prediction of protein in single wheat kernels.'
+  return c
