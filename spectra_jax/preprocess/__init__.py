@@ -8,6 +8,6 @@
 A step is spectra_jax/preprocess/steps/<name>.py: Step; a file joins by existing.
 """
 
-from spectra_jax.preprocess.pipeline import Fitted, Pipeline
+from spectra_jax.preprocess.pipeline import Fitted, Pipeline, described
 
-__all__ = ['Fitted', 'Pipeline']
+__all__ = ['Fitted', 'Pipeline', 'described']

@@ -34,6 +34,26 @@ def decode(value: Any) -> Any:
   return tuple(decode(x) for x in value) if isinstance(value, list) else value
 
 
+def make_step(name: str, options: Mapping[str, Any]) -> Any:
+  """The step of a file's name; options that are left out have the step's own defaults.
+
+  Raises:
+    ValueError: no such step, or options that it does not have, or some that it needs.
+  """
+  there = names()
+  if name not in there:
+    raise ValueError(f'there is no preprocessing step {name!r}, expected one of {", ".join(there)}')
+  cls = importlib.import_module(f'{steps.__name__}.{name}').Step
+  fields = dataclasses.fields(cls)
+  needed = {f.name for f in fields if f.default is dataclasses.MISSING}
+  if not needed <= set(options) <= {f.name for f in fields}:
+    raise ValueError(
+      f'step {name} has options {sorted(options)}, expected {[f.name for f in fields]}, of which '
+      f'it needs {sorted(needed)}'
+    )
+  return cls(**options)
+
+
 def encode_step(step: Any, constants: Mapping[str, np.ndarray]) -> dict:
   """{'name', 'options', 'constants'} of a step."""
   options = {f.name: encode(getattr(step, f.name)) for f in dataclasses.fields(step)}
@@ -51,21 +71,9 @@ def decode_step(document: Mapping[str, Any]) -> tuple[Any, dict[str, np.ndarray]
   Raises:
     ValueError: no such step, or options that it does not have.
   """
-  there, name = names(), document['name']
-  if name not in there:
-    raise ValueError(
-      f'there is no preprocessing step {name!r}, expected one of {", ".join(there)}; '
-      'read the file with the version that wrote it'
-    )
-  cls = importlib.import_module(f'{steps.__name__}.{name}').Step
   options = {key: decode(value) for key, value in document['options'].items()}
-  legal = {f.name for f in dataclasses.fields(cls)}
-  if set(options) != legal:
-    raise ValueError(
-      f'step {name} has options {sorted(options)}, expected {sorted(legal)}; read the file with '
-      'the version that wrote it'
-    )
-  return cls(**options), {key: decode(value) for key, value in document['constants'].items()}
+  constants = {key: decode(value) for key, value in document['constants'].items()}
+  return make_step(document['name'], options), constants
 
 
 def names() -> list[str]:

@@ -4,8 +4,8 @@ import dataclasses
 import functools
 import hashlib
 import json
-from collections.abc import Callable, Mapping
-from typing import ClassVar, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -130,6 +130,19 @@ class Pipeline:
     steps, known = self.steps[first:last], constants[first:last]
     empty = np.empty((0, len(signals[first].axis)))
     return Fitted(tuple(steps), tuple(known), signals[first], self.dtype, self.chunk, empty)
+
+
+def described(
+  steps: Sequence[Mapping[str, Any]], dtype: str = 'float32', chunk: int = chunks.CHUNK
+) -> Pipeline:
+  """A pipeline from plain words, as a config has them: ({'name': 'snv'}, ...) and options beside.
+
+  Raises:
+    ValueError: no such step, or options that it does not have.
+  """
+  options = lambda entry: {key: value for key, value in entry.items() if key != 'name'}
+  made = [codec.make_step(entry['name'], options(entry)) for entry in steps]
+  return Pipeline(tuple(made), dtype, chunk)
 
 
 def _signals(steps: tuple[Step, ...], signal: Signal) -> list[Signal]:

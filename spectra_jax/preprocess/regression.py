@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import jax
 import numpy as np
 
-from spectra_jax.preprocess.windows import combine
+from spectra_jax.preprocess.windows import combine, unless_flat
 
 
 def constants(
@@ -40,4 +40,4 @@ def correct(constants: Mapping[str, jax.Array], values_BxL: jax.Array) -> jax.Ar
   level = values_BxL.mean(-1, keepdims=True)
   share = combine(constants['inverse'], values_BxL - level)
   off = (share[:, 1:, None] * constants['nuisance']).sum(1)
-  return (values_BxL - level - off) / share[:, :1]
+  return (values_BxL - level - off) / unless_flat(values_BxL, share[:, :1])

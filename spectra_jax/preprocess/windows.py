@@ -32,6 +32,12 @@ def slide(constants: Mapping[str, jax.Array], values_BxL: jax.Array) -> jax.Arra
   return jnp.concatenate([left, middle, right], axis=1)
 
 
+def unless_flat(values_BxL: jax.Array, size_Bx1: jax.Array) -> jax.Array:
+  """[B, 1] sizes to divide by; not a number for a flat spectrum, whose size is rounding."""
+  flat = values_BxL.max(-1, keepdims=True) == values_BxL.min(-1, keepdims=True)
+  return jnp.where(flat, jnp.nan, size_Bx1)
+
+
 def combine(weights_KxW: jax.Array, values_BxW: jax.Array) -> jax.Array:
   """[B, K] weighted sums; a matrix product would sum rows in an order that depends on the place."""
   return (values_BxW[:, None, :] * weights_KxW).sum(-1)

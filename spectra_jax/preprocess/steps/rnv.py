@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from spectra_jax.preprocess.signal import INTENSITIES, Signal, check_kind, check_range
+from spectra_jax.preprocess.windows import unless_flat
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,7 +19,7 @@ class Step:
 
   Attributes:
     percentile: 0 to 100, linear between points.
-    epsilon: added to the spread; 0 lets a flat spectrum be refused.
+    epsilon: added to the spread.
   """
 
   percentile: float = 25.0
@@ -40,4 +41,5 @@ class Step:
     count = below.sum(-1, keepdims=True)
     mean = jnp.where(below, values_BxL, 0).sum(-1, keepdims=True) / count
     square = jnp.where(below, (values_BxL - mean) ** 2, 0).sum(-1, keepdims=True) / count
-    return (values_BxL - level) / (jnp.sqrt(square) + self.epsilon)
+    spread = unless_flat(values_BxL, jnp.sqrt(square))
+    return (values_BxL - level) / (spread + self.epsilon)

@@ -32,5 +32,10 @@ class Step:
     return {}
 
   def apply(self, constants: dict, values_BxL: jax.Array) -> jax.Array:
-    centred = values_BxL - values_BxL.mean(-1, keepdims=True)
-    return centred / jnp.sqrt((centred**2).mean(-1, keepdims=True))
+    mean = values_BxL.mean(-1, keepdims=True)
+    centred = values_BxL - mean
+    rest = centred.mean(-1, keepdims=True)  # what rounding left of the mean
+    deviation = jnp.sqrt((centred**2).mean(-1, keepdims=True) - rest**2)
+    # What is left of a flat spectrum is rounding: not a number, so that it is refused.
+    noise = 8 * jnp.finfo(values_BxL.dtype).eps * jnp.abs(mean)
+    return (centred - rest) / jnp.where(deviation > noise, deviation, jnp.nan)
