@@ -183,6 +183,8 @@ def get_config() -> ConfigDict:
   c.task.classify = ConfigDict()
   c.task.classify.smoothing = 0.0  # share of the target that all classes divide
   c.task.classify.balanced = True  # every class weighs the same in the loss, however many spectra
+  c.task.classify.least = 1  # spectra that a class must have; rarer classes are left out
+  c.task.classify.leave_out_unseen = False  # held-out classes without training; else refused
   c.task.classify.shifts_cm = (0.0,)  # of held-out spectra along the axis: a test for each [cm^-1]
   c.task.classify.shift_fill = 0.0  # value of the points from where a shift brings nothing
   c.task.regress = ConfigDict()
@@ -341,6 +343,7 @@ def get_config() -> ConfigDict:
   c.train = ConfigDict()
   c.train.steps = 6000  # updates
   c.train.batch_size = 32  # global, over all devices
+  c.train.members = 1  # models of whole spectra side by side, whose predictions are averaged
   c.train.accumulate = 1  # micro-batches a device goes through in one step
   c.train.activations = 'float32'  # or bfloat16; parameters and the filter stay float32
   c.train.eval_every = 500  # steps

@@ -10,6 +10,7 @@ from typing import Any
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
@@ -92,10 +93,16 @@ def split_tokens(module: SpectralModel, axis: str) -> SpectralModel:
 
 
 class PooledModel(nn.Module):
-  """A model of what a whole spectrum says: values on the axis -> features -> [B, outputs]."""
+  """A model of what a whole spectrum says: values on the axis -> features -> numbers.
 
-  encoder: nn.Module
-  head: nn.Module
+  Attributes:
+    encoders, heads: one of each for every member. Members learn side by side from the same batches,
+      each its own loss, and differ by their initial weights and dropout (a deep ensemble,
+      Lakshminarayanan et al. 2017, arXiv:1612.01474); heads have a method `together`.
+  """
+
+  encoders: tuple[nn.Module, ...]
+  heads: tuple[nn.Module, ...]
 
   def __call__(
     self,
@@ -105,8 +112,14 @@ class PooledModel(nn.Module):
     nu_L: np.ndarray,
     train: bool,
   ) -> jax.Array:
-    """`values_BxL` is read only where `visible_BxL`."""
-    return self.head(self.encoder(values_BxL, visible_BxL, kind_B, nu_L, train), nu_L, train)
+    """[B, members, outputs] in training, else [B, outputs], all members' together.
+
+    `values_BxL` is read only where `visible_BxL`.
+    """
+    inputs = (values_BxL, visible_BxL, kind_B, nu_L, train)
+    members = zip(self.encoders, self.heads, strict=True)
+    outputs_BxMxY = jnp.stack([head(encode(*inputs), nu_L, train) for encode, head in members], 1)
+    return outputs_BxMxY if train else self.heads[0].together(outputs_BxMxY)
 
 
 def names(folder: str) -> list[str]:
@@ -220,13 +233,16 @@ def build_pooled(config: ConfigDict, kinds: int, outputs: int) -> PooledModel:
       f'head.name is {config.head.name!r}, which gives spectra; expected classify or regress for '
       f'{outputs} numbers a spectrum'
     )
+  if config.train.members < 1:
+    raise ValueError(f'train.members is {config.train.members}, expected at least 1; set it to 1')
   given = {'dtype': _activations(config), 'outputs': outputs}
   if config.encoder.name == 'tokens':
     given |= {
       'tokenizer': _tokenizer(config, kinds),
       'backbone': build_part(config, 'backbone', {}),
     }
-  return PooledModel(build_part(config, 'encoder', given), build_part(config, 'head', given))
+  several = lambda part: tuple(build_part(config, part, given) for _ in range(config.train.members))
+  return PooledModel(several('encoder'), several('head'))
 
 
 def _tokenizer(config: ConfigDict, kinds: int) -> Tokenizer:

@@ -147,6 +147,22 @@ def test_baselines_know_frequencies_and_the_nearest_training_spectrum(task):
   np.testing.assert_allclose(outputs['nearest'][0], best, rtol=1e-4)
 
 
+def test_rare_and_unseen_classes_are_left_out_where_that_is_asked_for():
+  data = labelled.spectra()
+  split, label = labelled.split(data), data.meta['label'].astype('<U9')
+  label[split.train[:3]], label[split.test[:2]] = 'rare', 'untrained'
+  data = dataclasses.replace(data, meta={**data.meta, 'label': label})
+  without = make_task(data, **{'task.classify.least': 4})
+  assert without.classes.tolist() == [f'class {c}' for c in range(4)]
+  np.testing.assert_array_equal(without.split.train, split.train[3:])
+  np.testing.assert_array_equal(without.split.test, split.test[2:])
+  assert without.split.hash != split.hash
+  known = make_task(data, **{'task.classify.leave_out_unseen': True})
+  assert known.classes[-1] == 'rare'
+  np.testing.assert_array_equal(known.split.train, split.train)
+  np.testing.assert_array_equal(known.split.test, split.test[2:])
+
+
 @pytest.mark.parametrize('size', [1, 7])
 def test_predictions_do_not_depend_on_the_batch(task, size):
   module, examples = task.module(), task.examples('test')
@@ -158,6 +174,23 @@ def test_predictions_do_not_depend_on_the_batch(task, size):
   assert whole.shape == (len(examples['row']), 4)
   np.testing.assert_allclose(part, whole[:size], atol=1e-5)
   assert jnp.ptp(whole, 0).max() > 1e-3
+
+
+def test_members_learn_apart_and_predict_together():
+  task = make_task(**{'train.members': 3})
+  module, batch = task.module(), {n: x[:5] for n, x in task.examples('train').items()}
+  inputs, targets = task.inputs(jax.random.split(jax.random.key(0), 5), 0, batch, train=True)
+  params = module.init(jax.random.key(0), **inputs, nu_L=task.nu_L, train=False)
+  outputs = module.apply(params, **inputs, nu_L=task.nu_L, train=True)
+  together = module.apply(params, **inputs, nu_L=task.nu_L, train=False)
+  assert outputs.shape == (5, 3, 4)
+  assert jnp.ptp(outputs, 1).max() > 1e-3
+  np.testing.assert_allclose(jnp.exp(together), jax.nn.softmax(outputs).mean(1), rtol=1e-5)
+  alone = [task.losses(outputs[:, [m]], targets)['cross_entropy'] for m in range(3)]
+  apart = task.losses(outputs, targets)['cross_entropy']
+  np.testing.assert_allclose(apart, np.mean(alone, 0), rtol=1e-5)
+  with pytest.raises(ValueError, match=r'train.members is 0, expected at least 1'):
+    make_task(**{'train.members': 0}).module()
 
 
 # --- what is refused -----------------------------------------------------------------------------

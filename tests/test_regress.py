@@ -29,7 +29,7 @@ def test_targets_are_standardised_by_what_training_knows_of_them(task):
   np.testing.assert_allclose(task.sd_Y, np.nanstd(known, 0), rtol=1e-5)
   batch = task.examples('train')
   _, targets = task.inputs(None, 0, batch, train=False)
-  zero = task.losses(jnp.zeros((len(batch['row']), 2)), targets)['mse']
+  zero = task.losses(jnp.zeros((len(batch['row']), 3, 2)), targets)['mse']
   assert jnp.isfinite(zero).all()
   both = ~np.isnan(known[:, 1])
   standard = (known - task.mean_Y) / task.sd_Y
@@ -69,7 +69,7 @@ def test_a_linear_reading_of_the_spectrum_learns_amounts(task):
   optimizer = optax.adam(1e-2)
 
   def loss(params):
-    outputs = module.apply({'params': params}, **inputs, nu_L=task.nu_L, train=False)
+    outputs = module.apply({'params': params}, **inputs, nu_L=task.nu_L, train=True)
     return task.losses(outputs, targets)['mse'].mean()
 
   @jax.jit

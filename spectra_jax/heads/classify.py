@@ -38,3 +38,9 @@ class Head(nn.Module):
     weight_FxC = self.param('classes', initialise, (x_BxF.shape[-1], self.outputs))
     unit = lambda x, axis: x * jax.lax.rsqrt((x**2).sum(axis, keepdims=True) + 1e-12)
     return self.cosine_scale * jnp.matmul(unit(x_BxF, -1), unit(weight_FxC, 0))
+
+  @staticmethod
+  def together(logits_BxMxC: jax.Array) -> jax.Array:
+    """[B, C] logarithm of the mean over members of their probabilities."""
+    members = logits_BxMxC.shape[1]
+    return jax.nn.logsumexp(jax.nn.log_softmax(logits_BxMxC), axis=1) - jnp.log(members)

@@ -29,3 +29,8 @@ class Head(nn.Module):
     x_BxF = Pool(self.pool, self.norm, self.hidden, self.dropout, name='pool')(x_BxTxD, train)
     small = nn.initializers.variance_scaling(0.01, 'fan_in', 'truncated_normal')
     return nn.Dense(self.outputs, kernel_init=small, name='targets')(x_BxF)
+
+  @staticmethod
+  def together(targets_BxMxY: jax.Array) -> jax.Array:
+    """[B, Y] mean over members."""
+    return targets_BxMxY.mean(1)

@@ -22,7 +22,7 @@ from spectra_jax import augment, figures, metrics, model, whole_spectrum
 from spectra_jax.forms import Terms
 from spectra_jax.losses.cross_entropy import balanced, cross_entropy
 from spectra_jax.spectra import Spectra
-from spectra_jax.splits import Split
+from spectra_jax.splits import Split, of_sides
 from spectra_jax.whole_spectrum import Scores, WholeSpectrum, only_kind, statistics
 
 BASELINES = ('mean', 'nearest', 'nearest_difference')
@@ -74,8 +74,10 @@ class Task(WholeSpectrum):
     return self.scaled(found['values'], found['mask'], batch['kind']), {'target': found['target']}
 
   def losses(self, outputs: jax.Array, targets: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
+    """`outputs` [B, members, C]: the mean over members, who learn apart."""
     options = {'weight_C': self.weight_C, 'smoothing': self.options.smoothing}
-    return {'cross_entropy': cross_entropy(outputs, targets['target'], **options)}
+    of_members = jax.vmap(functools.partial(cross_entropy, **options), (1, None), 1)
+    return {'cross_entropy': of_members(outputs, targets['target']).mean(1)}
 
   def metrics(self, outputs: np.ndarray, targets: Mapping[str, np.ndarray]) -> Scores:
     """Terms of each score: of the spectra at the first shift, and of top-k at every other."""
@@ -182,7 +184,7 @@ def build(config: ConfigDict, spectra: Mapping[str, Spectra], split: Split) -> T
 
   Raises:
     ValueError: spectra without labels, a class that training has no spectrum of, several kinds, or
-      shifts that are no points of the axis.
+      shifts that are no multiples of the step of the axis.
   """
   of_kind = only_kind(spectra, 'classify')
   if 'label' not in of_kind.meta:
@@ -190,29 +192,48 @@ def build(config: ConfigDict, spectra: Mapping[str, Spectra], split: Split) -> T
       f'the data set {config.dataset.name} has columns {", ".join(of_kind.meta)}, expected label '
       'for classification; choose another data set or task.name = regress'
     )
-  classes, label_N = np.unique(of_kind.meta['label'].astype(str), return_inverse=True)
-  check_classes(classes, label_N, split)
-  options = config.task.classify
+  options, label_N = config.task.classify, of_kind.meta['label'].astype(str)
+  split = of_classes(split, of_kind.meta['id'], label_N, options.least, options.leave_out_unseen)
+  classes = np.unique(label_N[np.concatenate(split.sides)])
+  one_hot_NxC = np.float32(label_N[:, None] == classes)
+  train_N = one_hot_NxC[split.train].argmax(1)
+  weight_C = balanced(train_N, len(classes)) if options.balanced else np.ones(len(classes))
   common = (config, of_kind.axis, of_kind, split, augment.build(config.augment, of_kind))
   constants = statistics(of_kind, split.train, centred=False)
-  weight_C = (
-    balanced(label_N[split.train], len(classes)) if options.balanced else np.ones(len(classes))
-  )
   shifts = tuple(points(x, of_kind.axis) for x in options.shifts_cm)
-  one_hot_NxC = np.eye(len(classes), dtype=np.float32)[label_N]
   return Task(*common, *constants, one_hot_NxC, classes, weight_C, shifts)
 
 
-def check_classes(classes: np.ndarray, label_N: np.ndarray, split: Split) -> None:
-  """Raises a ValueError for a class that is tested and was never seen."""
-  held_out = np.concatenate([split.validation, split.test])
-  unseen = np.setdiff1d(label_N[held_out], label_N[split.train])
-  if len(unseen):
+def of_classes(
+  split: Split, ids: np.ndarray, label_N: np.ndarray, least: int, leave_out_unseen: bool
+) -> Split:
+  """The split without rows of rare classes, and of those that training has not if that is wanted.
+
+  Args:
+    split: of all rows.
+    ids: [N] names of the rows.
+    label_N: [N] class of each row.
+    least: rows of all sides that a class must have.
+    leave_out_unseen: held-out rows of a class without training rows are left out.
+
+  Raises:
+    ValueError: such rows are not to be left out, or a side loses all its rows.
+  """
+  names, place_N, counts = np.unique(label_N, return_inverse=True, return_counts=True)
+  sides = [rows[counts[place_N[rows]] >= least] for rows in split.sides]
+  seen = np.isin(label_N, label_N[sides[0]])
+  unseen = np.unique(label_N[np.concatenate(sides)][~seen[np.concatenate(sides)]])
+  if len(unseen) and not leave_out_unseen:
     raise ValueError(
-      f'{len(unseen)} classes have held-out spectra and no training spectrum, such as '
-      f'{str(classes[unseen[0]])!r}, expected some of every class in training; set split.stratified '
-      'to label, or drop classes of few spectra'
+      f'{len(unseen)} of {len(names)} classes have held-out spectra and no training spectrum, such '
+      f'as {str(unseen[0])!r}, expected some of every class in training; set split.stratified to '
+      'label, raise task.classify.least, or set task.classify.leave_out_unseen'
     )
+  sides = [rows[seen[rows]] for rows in sides]
+  if sum(map(len, sides)) == sum(map(len, split.sides)):
+    return split
+  made = {**split.made, 'least': least, 'leave_out_unseen': leave_out_unseen}
+  return of_sides(ids, sides, split.regime, made)
 
 
 def points(shift_cm: float, axis_L: np.ndarray) -> int:

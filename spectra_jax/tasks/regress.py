@@ -63,10 +63,14 @@ class Task(WholeSpectrum):
     return inputs, {'target': found['target']}
 
   def losses(self, outputs: jax.Array, targets: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
-    """Mean squared error of the standardised targets that are known."""
+    """Mean squared error of the standardised targets that are known, of `outputs` [B, members, Y]:
+    the mean over members, who learn apart.
+    """
     known_BxY = ~jnp.isnan(targets['target'])
     standard_BxY = (targets['target'] - self.mean_Y) / self.sd_Y
-    return {'mse': masked_mse(outputs, jnp.where(known_BxY, standard_BxY, 0.0), known_BxY)}
+    wanted_BxY = jnp.where(known_BxY, standard_BxY, 0.0)
+    of_members = jax.vmap(masked_mse, (1, None, None), 1)
+    return {'mse': of_members(outputs, wanted_BxY, known_BxY).mean(1)}
 
   def metrics(self, outputs: np.ndarray, targets: Mapping[str, np.ndarray]) -> Scores:
     """'<target>.<metric>' -> its terms, in the target's unit."""
