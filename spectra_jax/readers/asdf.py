@@ -9,8 +9,9 @@ form, Appl. Spectrosc. 42, 151 (1988), doi:10.1366/0003702884428734, sections 5.
   ?               a value that was not measured
 
 After a line that ends in a difference the next one starts with that line's last value once more,
-as a check. Here a failed check, a foreign character or a point too many is an error: the package
-`jcamp` prints it and goes on, and takes the wrong item where DUP follows SQZ.
+as a check. Here a failed check, a foreign character or a point too many is an error. (The package
+jcamp 1.3.2 prints and goes on, and reads the standard's own example wrong: it drops repetitions
+that follow a value.)
 """
 
 import array
