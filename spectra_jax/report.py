@@ -12,6 +12,8 @@ from typing import Any
 import jax
 from ml_collections import ConfigDict
 
+from spectra_jax.splits import check_told
+
 PACKAGES = ('jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'numpy', 'scipy')
 
 
@@ -49,7 +51,12 @@ def document(
   timing: Mapping[str, float],
   cost: Mapping[str, Any],
 ) -> dict[str, Any]:
-  """The content of report.json; `identity` is the hash of config and data."""
+  """The content of report.json; `identity` is the hash of config and data.
+
+  Raises:
+    ValueError: the split has no regime or no hash.
+  """
+  check_told(split.get('regime', ''), split.get('hash', ''))
   return {
     'task': config.task.name,
     'results': dict(results),

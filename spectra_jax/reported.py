@@ -35,12 +35,7 @@ class Score:
   seeds: tuple[int, ...]
 
   def __post_init__(self):
-    if self.regime not in splits.REGIMES or not self.split:
-      raise ValueError(
-        f'a score has regime {self.regime!r} and split {self.split!r}, expected one of '
-        f'{", ".join(splits.REGIMES)} and the hash of a split: without them it cannot be reported; '
-        'make the sides with spectra_jax/splits.py'
-      )
+    splits.check_told(self.regime, self.split)
     if not (np.isfinite(self.value) and self.low <= self.high):
       raise ValueError(
         f'a score is {self.value} with interval [{self.low}, {self.high}], expected finite numbers '

@@ -117,6 +117,20 @@ def of_sides(
   return Split(*sides, regime=regime, hash=row_hash(ids, sides, regime), made=dict(made))
 
 
+def check_told(regime: str, split_hash: str) -> None:
+  """Refuses to report a number of which nobody can say what it is a number of.
+
+  Raises:
+    ValueError: the regime is none of `REGIMES`, or the split has no hash.
+  """
+  if regime not in REGIMES or not split_hash:
+    raise ValueError(
+      f'a score has regime {regime!r} and split {split_hash!r}, expected one of '
+      f'{", ".join(REGIMES)} and the hash of a split: without them it cannot be reported; make the '
+      'sides with spectra_jax/splits.py'
+    )
+
+
 def check_unique(ids: np.ndarray) -> None:
   """Raises a ValueError that names the first id that is there twice."""
   names, times = np.unique(np.asarray(ids), return_counts=True)

@@ -393,3 +393,14 @@ def test_tables_of_this_project_can_be_made(name, tmp_path):
 def test_an_unknown_table_is_refused_with_a_list():
   with pytest.raises(ValueError, match=r"configs/tables has no 'nope', expected one of .*pretrain"):
     spec.load('nope')
+
+
+@pytest.mark.parametrize(
+  'split', [{'regime': 'random', 'hash': 'abc'}, {'regime': 'iid', 'hash': ''}]
+)
+def test_a_report_without_a_regime_or_a_split_makes_no_table(root, split):
+  path = root / 'sweep' / 's5-0' / 'report.json'
+  report = json.loads(path.read_text())
+  path.write_text(json.dumps({**report, 'split': split}))
+  with pytest.raises(ValueError, match='without them it cannot be reported'):
+    lines(root)

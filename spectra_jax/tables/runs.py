@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from spectra_jax import forms, scores
+from spectra_jax.splits import check_told
 from spectra_jax.tables.spec import Row
 from spectra_jax.tables.statistics import Sums
 from spectra_jax.workdir import NOT_IDENTITY
@@ -101,7 +102,8 @@ def _read(path: pathlib.Path) -> Run:
     if 'wall_s_total' not in report and report.get('resumed_from') == 0:
       report['wall_s_total'] = report['wall_s']  # of before restarts were counted: there were none
     run = Run(path.parent, report, flat(report['config']))
-    _ = run.seed, run.regime, run.split, report['results']
+    _ = run.seed, report['results']
+    check_told(run.regime, run.split)
   except (ValueError, KeyError, TypeError, AttributeError) as error:
     raise ValueError(
       f'{path} is not the report of a run ({type(error).__name__}: {error}); expected what '
