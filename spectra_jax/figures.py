@@ -12,7 +12,20 @@ from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
 
 BLACK, ORANGE, BLUE, GREEN = '#000000', '#E69F00', '#0072B2', '#009E73'
 VERMILION, SKY, PURPLE, GREY = '#D55E00', '#56B4E9', '#CC79A7', '#BBBBBB'
-KIND_NAMES = {'ir': 'IR', 'raman': 'Raman'}
+KIND_NAMES = {  # of `spectra.KINDS`
+  'ir': 'IR',
+  'raman': 'Raman',
+  'absorbance': 'absorbance',
+  'transmittance': 'transmittance',
+  'reflectance': 'reflectance',
+  'log_reflectance': 'log(1/R)',
+  'kubelka_munk': 'Kubelka-Munk',
+  'counts': 'counts',
+  'n': 'n',
+  'k': 'k',
+  'atr': 'ATR',
+  'baseline': 'baseline',
+}
 WAVENUMBER = 'Wavenumber (cm$^{-1}$)'
 LAYER_COLOURS = (BLUE, VERMILION, GREEN, ORANGE, BLACK, SKY, PURPLE)
 LAYER_MARKERS = 'o^sDvP*'

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from spectra_jax import figures
+from spectra_jax import figures, spectra
 
 NU = np.linspace(400, 4000, 200)
 
@@ -41,3 +41,7 @@ def test_learning_curve_draws_what_was_recorded():
   curve, level = figure.axes[0].get_lines()
   np.testing.assert_array_equal(curve.get_xydata(), [[0, 2.0], [10, 0.5]])
   assert level.get_ydata()[0] == 0.7
+
+
+def test_every_kind_of_spectrum_has_a_name():
+  assert set(figures.KIND_NAMES) == set(spectra.KINDS)

@@ -13,7 +13,7 @@ from absl.testing import flagsaver
 
 from configs import pretrain
 from experiments import prepare as command
-from spectra_jax import data_files, download, native, prepared, shards, storage
+from spectra_jax import data_files, download, native, prepared, shards, storage, train
 from spectra_jax.datasets import corn, folder, optical_constants
 from spectra_jax.prepare import prepare
 from spectra_jax.spectra import Spectra
@@ -152,6 +152,23 @@ def test_a_run_takes_a_prepared_folder_in_memory_and_in_shards(tmp_path):
   same(stored, in_memory)
   c.dataset.folder.path = str(raw)
   same(storage.load(c)['absorbance'], in_memory)
+
+
+@pytest.mark.parametrize(
+  ('low_cm', 'sign', 'words'),
+  [
+    (380.0, '', 'some absorbance spectra do not cover the axis, .* narrow axis.low_cm'),
+    (420.0, '-', 'one absorbance spectrum goes down to -1.5, expected none below 0'),
+  ],
+)
+def test_masked_reconstruction_refuses_what_it_cannot_take(tmp_path, low_cm, sign, words):
+  raw = write_folder(tmp_path / 'raw', count=40)
+  text = (raw / 's7.csv').read_text()
+  (raw / 's7.csv').write_text(text.replace(',', f',{sign}'))
+  c = pretrain.get_config('tiny')
+  c.dataset.name, c.dataset.folder.path, c.axis.low_cm = 'folder', str(raw), low_cm
+  with pytest.raises(ValueError, match=words):
+    train.prepare(c, str(tmp_path / 'run'))
 
 
 @pytest.mark.parametrize(

@@ -338,15 +338,33 @@ def build(config: ConfigDict, spectra: Mapping[str, Spectra], split: Split) -> T
   """The task on this data; every constant comes from the training side alone.
 
   Raises:
-    ValueError: a ratio that is no share, or bands that the axis cannot hold.
+    ValueError: a ratio that is no share, bands that the axis cannot hold, or spectra that are
+      negative or not measured somewhere.
   """
   nu_L = spectra[next(iter(spectra))].axis
   check_bands('masked', config.task.masked, nu_L, ratios=('ratio', 'ratio_start'))
   kinds = tuple(spectra)
+  check_intensities(spectra)
   roots = [shards.moments(spectra[kind].values, split.train, root=True) for kind in kinds]
   scale_K = np.array([np.sqrt(square_L.mean()) for _, square_L in roots])
   mean_KxL = np.stack([mean_L / scale for (mean_L, _), scale in zip(roots, scale_K, strict=True)])
   return Task(config, nu_L, kinds, spectra, split, scale_K, mean_KxL)
+
+
+def check_intensities(spectra: Mapping[str, Spectra]) -> None:
+  """Raises a ValueError unless all points were measured and have a real square root."""
+  for kind, of_kind in spectra.items():
+    if not np.asarray(of_kind.mask).all():
+      raise ValueError(
+        f'some {kind} spectra do not cover the axis, expected values at every point to hide and '
+        'compare; narrow axis.low_cm to axis.high_cm'
+      )
+    least = min(block.min() for block in shards.blocks(of_kind.values, np.arange(len(of_kind))))
+    if least < 0:
+      raise ValueError(
+        f'one {kind} spectrum goes down to {least:.3g}, expected none below 0, as the task takes '
+        'square roots of intensities; choose other data or take the baseline off'
+      )
 
 
 def check_bands(
