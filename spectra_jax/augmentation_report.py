@@ -99,8 +99,8 @@ def mixtures(
 ) -> tuple[np.ndarray, np.ndarray]:
   """`count` mixtures of each training row with another one: [count, T, L] and [count, T]."""
   augmented = augment.build(options, study.spectra)
-  target_T = study.target_N[train] if study.classes else np.float32(study.target_N[train])
-  library = {'values': np.asarray(study.spectra.values)[train], 'target': target_T}
+  values_TxL = np.asarray(study.spectra.values)[train]
+  library = {'values': values_TxL, 'target': np.float32(study.target_N[train])}
   run = jax.jit(jax.vmap(lambda key, one: augmented.mix(key, one, library)))
   found = [run(batches.example_keys(0, copy, jnp.asarray(train)), library) for copy in range(count)]
   of = lambda name: np.stack([np.asarray(one[name]) for one in found])
@@ -181,6 +181,11 @@ def table(document: Mapping[str, Any]) -> list[list[str]]:
 
 def _refusal(study: Study, options: Options) -> str:
   """Why these spectra cannot be augmented so; '' where they can."""
+  if study.classes and 'mixing' in options:
+    return (
+      'these methods learn one class a spectrum, and half of each is neither; expected numbers to '
+      'be mixed; leave mixing to what learns shares of classes'
+    )
   try:
     augment.build(options, study.spectra)
   except ValueError as error:
