@@ -7,7 +7,7 @@ from setuptools import find_packages, setup
 COMPUTE = ['tblite>=0.4', 'rdkit>=2024.3']
 CLUSTER = ['submitit>=1.5.2']
 GPU = ['jax[cuda12]>=0.10', 'nvidia-ml-py>=12']  # the latter tells what energy a run took
-IO = ['brukeropus>=1.4', 'renishawWiRE>=0.1.16', 'spc-io>=0.2']
+IO = ['brukeropus>=1.4', 'rdata>=1.0', 'renishawWiRE>=0.1.16', 'spc-io>=0.2']
 CHEM = ['scikit-learn>=1.5', 'ikpls>=6.1', 'chemotools>=0.5', 'pybaselines>=1.2', 'PyWavelets>=1.6']
 ORACLES = ['jcamp>=1.3']  # what tests compare with
 TOOLS = ['pytest>=8', 'pytest-xdist>=3.6', 'hypothesis>=6.100', 'ruff>=0.12']

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from spectra_jax import data_files, download, model, native, prepared
+from spectra_jax import data_files, download, model, native, prepared, r_files
 from spectra_jax.data_files import Info
 
 FORMATS = ('shards', 'tfds')
@@ -46,7 +46,7 @@ def prepare(name: str, data_dir: str, source: str = '', form: str = 'shards') ->
   root = pathlib.Path(data_dir).expanduser()
   target = root / name if form == 'shards' else root / 'tfds' / name
   target.parent.mkdir(parents=True, exist_ok=True)
-  with _alone(target), _files(dataset.INFO, root, target, source) as place:
+  with _alone(target), _files(dataset, root, target, source) as place:
     spectra = dataset.read(place)
     if form == 'shards':
       _write(target, spectra, dataset.INFO)
@@ -69,9 +69,10 @@ def _dataset(name: str) -> ModuleType:
 
 @contextlib.contextmanager
 def _files(
-  info: Info, root: pathlib.Path, target: pathlib.Path, source: str
+  dataset: ModuleType, root: pathlib.Path, target: pathlib.Path, source: str
 ) -> Iterator[pathlib.Path]:
   """Where the data set's files are: prepared before, given, or downloaded."""
+  info = dataset.INFO
   if not source and prepared.is_one(target):
     yield target
   elif not source:
@@ -84,11 +85,16 @@ def _files(
       yield place
     else:
       with tempfile.TemporaryDirectory() as folder:
-        yield _under_its_name(place, info, pathlib.Path(folder))
+        yield _under_its_name(place, dataset, pathlib.Path(folder))
 
 
-def _under_its_name(file: pathlib.Path, info: Info, folder: pathlib.Path) -> pathlib.Path:
-  """`folder` with a link to `file` that has the name of the data set's file of that sha256."""
+def _under_its_name(file: pathlib.Path, dataset: ModuleType, folder: pathlib.Path) -> pathlib.Path:
+  """`folder` with what the data set wants to find, made from `file` or a link to it."""
+  info = dataset.INFO
+  if file.suffix.lower() in r_files.SUFFIXES and hasattr(dataset, 'from_r'):
+    (name,) = info['files']
+    np.savez(folder / name, **_from_r(file, dataset))
+    return folder
   found = data_files.sha256(file)
   names = [name for name, recorded in info['files'].items() if recorded in (found, '')]
   if not names or len(info['files']) > 1:
@@ -99,6 +105,17 @@ def _under_its_name(file: pathlib.Path, info: Info, folder: pathlib.Path) -> pat
     )
   (folder / names[0]).symlink_to(file.resolve())
   return folder
+
+
+def _from_r(file: pathlib.Path, dataset: ModuleType) -> dict[str, np.ndarray]:
+  stored = r_files.read(file)
+  try:
+    return dataset.from_r(stored)
+  except (KeyError, TypeError, ValueError) as error:
+    raise ValueError(
+      f'{file} holds {", ".join(map(str, stored))}, but not what {dataset.INFO["name"]} is made of '
+      f'({error}); {dataset.INFO["manual"]}'
+    ) from error
 
 
 def _downloaded(info: Info, root: pathlib.Path) -> pathlib.Path:

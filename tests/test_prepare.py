@@ -14,7 +14,7 @@ from absl.testing import flagsaver
 from configs import pretrain
 from experiments import prepare as command
 from spectra_jax import data_files, download, native, prepared, shards, storage, train
-from spectra_jax.datasets import corn, folder, optical_constants
+from spectra_jax.datasets import corn, folder, nirsoil, optical_constants, tablets, tecator
 from spectra_jax.prepare import prepare
 from spectra_jax.spectra import Spectra
 
@@ -205,6 +205,52 @@ def test_a_manual_file_is_taken_under_any_name(tmp_path, real_data):
   made = prepare('corn', str(tmp_path / 'd'), str(tmp_path / 'download (1).mat'))
   assert (made['spectra'], made['axis'], made['axis_unit']) == (240, [1100.0, 2498.0], 'nm')
   same(corn.read(made['path']), corn.read(real_data / 'corn'))
+
+
+R_FILES = {  # what the R packages hold, from what was made of it
+  tecator: ('tecator/tecator.npz', lambda z: {'absorp': z['X'], 'endpoints': z['Y']}),
+  nirsoil: (
+    'nirsoil/NIRsoil.npz',
+    lambda z: {
+      'NIRsoil': {
+        'spc': z['X'].astype(np.float64),
+        **{name: z[name] for name in ('Nt', 'Ciso', 'CEC', 'train')},
+      }
+    },
+  ),
+  tablets: (
+    'tablets_idrc2002/shootout.npz',
+    lambda z: {'shootout': {k.replace('_', '.'): z[k] for k in z.files if k[-2] == '_'}},
+  ),
+}
+
+
+@pytest.mark.slow  # imports pandas and xarray
+@pytest.mark.parametrize('dataset', R_FILES, ids=lambda dataset: dataset.INFO['name'])
+def test_files_of_r_packages_are_converted(tmp_path, real_data, dataset):
+  rdata = pytest.importorskip('rdata')
+  name, (path, stored) = dataset.INFO['name'], R_FILES[dataset]
+  with np.load(real_data / path) as arrays:
+    rdata.write_rda(tmp_path / 'x.RData', stored(arrays))
+  rdata.write_rda(tmp_path / 'wrong.rda', {'iris': np.eye(3)})
+  made = prepare(name, str(tmp_path / 'd'), str(tmp_path / 'x.RData'))
+  same(dataset.read(made['path']), dataset.read((real_data / path).parent))
+  with pytest.raises(ValueError, match=f'wrong.rda holds iris, but not what {name} is made of'):
+    prepare(name, str(tmp_path / 'e'), str(tmp_path / 'wrong.rda'))
+  (tmp_path / 'no.rda').write_bytes(b'no')
+  with pytest.raises(ValueError, match=r'no.rda is no RData file that rdata can read'):
+    prepare(name, str(tmp_path / 'e'), str(tmp_path / 'no.rda'))
+
+
+def test_an_npz_of_other_numbers_is_refused(tmp_path, real_data):
+  with np.load(real_data / 'tecator' / 'tecator.npz') as stored:
+    arrays = dict(stored)
+  np.savez_compressed(tmp_path / 'tecator.npz', **arrays)
+  same(tecator.read(tmp_path), tecator.read(real_data / 'tecator'))
+  arrays['Y'][3, 1] += 1e-12
+  np.savez_compressed(tmp_path / 'tecator.npz', **arrays)
+  with pytest.raises(ValueError, match=r'tecator.npz has sha256 .* expected f8242c5d6e47'):
+    tecator.read(tmp_path)
 
 
 def test_free_files_are_downloaded(tmp_path, real_data, monkeypatch):

@@ -19,6 +19,7 @@ INFO = {
   'citation': 'Corn data of M. Blackburn, Cargill, courtesy of Eigenvector Research',
   'urls': ('https://eigenvector.com/resources/data-sets/',),
   'files': {'corn.mat': 'e28fd4be274a54ca57b1f2c67ef5a8bf4981f8314bcc73e4c64836fe658c46b5'},
+  'content': {},
   'manual': 'no licence allows a download for you: get corn.mat from '
   'https://eigenvector.com/resources/data-sets/',
   # The file does not say; instruments of this type (m5: FOSS NIRSystems) give log10(1/R).

@@ -31,6 +31,7 @@ INFO = {
   'citation': '',
   'urls': (),
   'files': {},
+  'content': {},
   'manual': 'put your spectra and labels.csv, with columns file and group, into one folder',
   'units': {'axis': 'as in the files', 'values': 'as in the files'},
 }

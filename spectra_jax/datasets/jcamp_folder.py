@@ -21,6 +21,7 @@ INFO = {
   'citation': 'McDonald and Wilks 1988, doi:10.1366/0003702884428734 (the format)',
   'urls': (),
   'files': {},
+  'content': {},
   'manual': 'put your JCAMP-DX files (.jdx, .dx, .jcm) into one folder',
   'units': {'axis': 'as in the file', 'values': 'as in the file, see column unit'},
 }

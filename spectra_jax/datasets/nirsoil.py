@@ -1,6 +1,7 @@
 """NIRSoil: 825 soils of the Chimiometrie 2006 challenge; nitrogen, carbon, exchange capacity."""
 
 import pathlib
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -14,8 +15,9 @@ INFO = {
   'citation': 'Fernandez Pierna and Dardenne 2008, doi:10.1016/j.chemolab.2007.06.002',
   'urls': ('https://cran.r-project.org/package=prospectr',),
   'files': {'NIRsoil.npz': '3ba6128c718d71167ce140908a60bf1e268f2db1840918673b16b37c21728fe0'},
-  'manual': "NIRsoil.npz holds prospectr's NIRsoil: spc as X (float32), wavelength_nm, Nt, Ciso, "
-  'CEC and train, NaN where a value is missing',
+  'content': {'NIRsoil.npz': 'b8a8b2ae3c2f855b1f886558e95bdc040f6a7cc46da85bf6b2800e90a2b8c48a'},
+  'manual': 'get NIRsoil.RData of the R package prospectr, and give it as --source: prepare makes '
+  'NIRsoil.npz of it',
   'units': {
     'axis': 'nm',
     'log_reflectance': 'log10(1/R)',
@@ -25,6 +27,16 @@ INFO = {
   },
 }
 TARGETS = ('Nt', 'Ciso', 'CEC')
+
+
+def from_r(stored: Mapping[str, Mapping]) -> dict[str, np.ndarray]:
+  """The arrays of NIRsoil.npz from the data frame in prospectr's NIRsoil.RData."""
+  frame = stored['NIRsoil']
+  return {
+    'X': np.float32(frame['spc']),
+    'wavelength_nm': np.arange(1100.0, 2500.0, 2.0),
+    **{name: np.asarray(frame[name], np.float64) for name in (*TARGETS, 'train')},
+  }
 
 
 def _parse(folder: pathlib.Path, source: str) -> Spectra:

@@ -44,6 +44,7 @@ INFO = {
     'polystyrene_Myers.yml': '9e271ba0dece43334ca0c10af35acdd99fa42dcb2808d2736b1073b6e433075b',
     'propanol_Myers.yml': '16a03f807007fdeffe7cba94c93062de5e51a0af8b8b07bdf371b6dd4aa01f06',
   },
+  'content': {},
   'manual': '',
   'units': {'axis': 'cm^-1', 'n': '1', 'k': '1, absorbing media have k > 0'},
 }

@@ -24,6 +24,7 @@ INFO = {
   'citation': 'Zou et al. 2023, doi:10.1038/s43588-023-00550-y',
   'urls': ('https://doi.org/10.6084/m9.figshare.24235333',),
   'files': {'ir_boraden.csv': '', 'raman_boraden.csv': ''},  # no sha256 was published
+  'content': {},
   'manual': 'figshare has no stable address of a file: get ir_boraden.csv and raman_boraden.csv '
   'from https://doi.org/10.6084/m9.figshare.24235333',
   'units': {'axis': 'cm^-1', 'ir': 'as published', 'raman': 'as published'},

@@ -25,6 +25,7 @@ INFO = {
   'molecules, J. Phys. Chem. Lett. 2025, doi:10.1021/acs.jpclett.5c00839',
   'urls': ('https://figshare.com/s/889262a4e999b5c9a5b3',),
   'files': {},  # hundreds of thousands, whose sha256 nobody has published
+  'content': {},
   'manual': 'figshare has no stable address of a file: get IR_broaden and Raman_broaden from '
   'https://figshare.com/s/889262a4e999b5c9a5b3 and unpack them into one folder',
   'units': {'axis': 'cm^-1, assumed', 'ir': 'as published', 'raman': 'as published'},

@@ -30,6 +30,7 @@ INFO = {
     'https://rruff.info/zipped_data_files/raman/excellent_unoriented.zip',
   ),
   'files': {},
+  'content': {},
   'manual': 'no licence allows a download for you: get zip archives from '
   'https://rruff.info/zipped_data_files/raman/',
   'units': {'axis': 'cm^-1', 'raman': 'counts'},

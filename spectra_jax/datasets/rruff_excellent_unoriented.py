@@ -25,6 +25,7 @@ INFO = {
       '67524d4cb8ee314acf055ad744e457c7285a6f744d072b75afa8644e53cf3928'
     )
   },
+  'content': {},
   'manual': 'this file holds the archive of November 2019 in 16 bits; the archive itself, from '
   'https://rruff.info/zipped_data_files/raman/excellent_unoriented.zip, is data set rruff_archive',
   'units': {'axis': 'cm^-1', 'raman': 'counts; rounded to 1/65535 of each spectrum range'},

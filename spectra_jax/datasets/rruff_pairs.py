@@ -27,6 +27,7 @@ INFO = {
       '981a4077272af2e509e792f2e1fe28f3506c3909ad87d4ef1700ed308b0a3934'
     )
   },
+  'content': {},
   'manual': 'no licence allows a download for you: this archive holds 384 text files of RRUFF, the '
   'archives of https://rruff.info/zipped_data_files/raman/ are data set rruff_archive',
   'units': {'axis': 'cm^-1', 'raman': 'counts'},

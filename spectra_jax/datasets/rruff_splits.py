@@ -26,6 +26,9 @@ INFO = {
   'power of databases: the RRUFF project, doi:10.1515/9783110417104-003',
   'urls': ('https://github.com/denizsoysal/Raman_spectra_data',),
   'files': {'soysal_rruff.npz': 'd3137f46475f04cdfe909ef469e07b57610e58ac6696225e1f10e037324a587b'},
+  'content': {
+    'soysal_rruff.npz': '3e9fb152aa8f0ca95969367d2050822f2f4711247dd13b0aaab548744171c82b'
+  },
   'manual': 'no licence allows a download for you: soysal_rruff.npz holds the tables of '
   'https://github.com/denizsoysal/Raman_spectra_data as float32 arrays',
   'units': {'axis': 'cm^-1', 'raman': 'of the maximum in the window'},

@@ -5,6 +5,7 @@ is one measurement, its group is the tablet.
 """
 
 import pathlib
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -19,8 +20,9 @@ INFO = {
   'Chemometrics with R, doi:10.1007/978-3-642-17841-2',
   'urls': ('https://cran.r-project.org/package=ChemometricsWithRData',),
   'files': {'shootout.npz': '79a7192ba1a912a0826322fc796b3abafbab61ae7c09dd6b55ab3c8b1738b08f'},
-  'manual': 'no licence allows a download for you: shootout.npz holds the arrays of '
-  "ChemometricsWithRData's shootout.RData under their names, with _ for . and wavelength_nm added",
+  'content': {'shootout.npz': 'dacf85aae91f3df94293e6f562300c62b21a6777ee71d3df73b248520fc5958d'},
+  'manual': 'no licence allows a download for you: get shootout.RData of the R package '
+  'ChemometricsWithRData, and give it as --source: prepare makes shootout.npz of it',
   'units': {
     'axis': 'nm',
     'absorbance': 'log10(1/T)',
@@ -36,6 +38,12 @@ SIDES = {'calibrate': 'train', 'validate': 'validation', 'test': 'test'}
 INSTRUMENTS = ('1', '2')
 TARGETS = ('weight', 'hardness', 'assay')
 OUTLIERS = {'calibrate': (18, 121, 125, 126)}
+
+
+def from_r(stored: Mapping[str, Mapping]) -> dict[str, np.ndarray]:
+  """The arrays of shootout.npz from the list in ChemometricsWithRData's shootout.RData."""
+  parts = {name.replace('.', '_'): np.asarray(part) for name, part in stored['shootout'].items()}
+  return {**parts, 'wavelength_nm': np.arange(600, 1900, 2)}
 
 
 def _parse(folder: pathlib.Path, source: str) -> Spectra:

@@ -6,6 +6,7 @@ them together, and 'side' is the customary split.
 """
 
 import pathlib
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -20,8 +21,9 @@ INFO = {
   'Infratec Food and Feed Analyzer',
   'urls': ('http://lib.stat.cmu.edu/datasets/tecator',),
   'files': {'tecator.npz': 'f8242c5d6e47544a03de254821394e0a442852560b471a61376f4322b09ef8c7'},
-  'manual': 'tecator.npz holds absorp as X and endpoints as Y, in the order of the file, from '
-  'tecator.RData of the R package caret, with wavelength_nm = linspace(850, 1050, 100)',
+  'content': {'tecator.npz': '74f64b681a154ea07b7be22260f362bd82312fb8f2aeae31a229b37a87d128a1'},
+  'manual': 'get tecator.RData of the R package caret, and give it as --source: prepare makes '
+  'tecator.npz of it',
   'units': {
     'axis': 'nm, nominal: the first and last wavelength are known, the steps are assumed equal',
     'absorbance': '-log10 of the transmittance',
@@ -33,13 +35,24 @@ INFO = {
     *((74, 135), (85, 179), (88, 180), (138, 203), (144, 175), (185, 214)),
   ),
 }
+TARGETS = ('moisture', 'fat', 'protein')
 SIDES = (('train', 129), ('validation', 43), ('test', 43))  # in file order
+
+
+def from_r(stored: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+  """The arrays of tecator.npz from those of caret's tecator.RData."""
+  return {
+    'X': np.asarray(stored['absorp']),
+    'Y': np.asarray(stored['endpoints']),
+    'y_names': np.array(TARGETS),
+    'wavelength_nm': np.linspace(850, 1050, 100),
+  }
 
 
 def _parse(folder: pathlib.Path, source: str) -> Spectra:
   with np.load(folder / 'tecator.npz', allow_pickle=False) as stored:
     values, targets = np.float32(stored['X']), np.float32(stored['Y'])
-    axis, names = stored['wavelength_nm'].astype(np.float64), stored['y_names']
+    axis = stored['wavelength_nm'].astype(np.float64)
   first = np.arange(len(values))
   for one, other in INFO['duplicates']:
     first[other] = one
@@ -47,7 +60,7 @@ def _parse(folder: pathlib.Path, source: str) -> Spectra:
     'id': np.array([f'tecator-{i}' for i in range(len(values))]),
     'group': np.array([f'tecator-{i}' for i in first]),
     'side': np.repeat(*zip(*SIDES, strict=True)),
-    **{f'target/{name}': targets[:, i] for i, name in enumerate(names)},
+    **{f'target/{name}': targets[:, i] for i, name in enumerate(TARGETS)},
   }
   about = ('nm', 'absorbance', 'measured')
   return Spectra(values, axis, *about, np.ones(values.shape, bool), meta, source)

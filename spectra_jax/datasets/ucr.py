@@ -25,6 +25,7 @@ INFO = {
     'Coffee_TRAIN.tsv': 'a722ab8acd6c18b11b8fa835fbe523fc072e6ce4434b44d7919fa95152d377bf',
     'Coffee_TEST.tsv': '07f25cedb9fd819a201e7de6abbdc444695b4b16ee70295010e401f18c38babd',
   },
+  'content': {},
   'manual': 'no licence allows a download for you: get Beef and Coffee from '
   'https://www.cs.ucr.edu/~eamonn/time_series_data_2018/',
   'units': {'axis': 'index', 'absorbance': 'standardised, no unit'},

@@ -17,6 +17,7 @@ INFO = {
   'files': {
     'NITSingleSeed.MAT': '68b3bcbe0526bb223c062f09ef2ecf748f07befde21f9edf42b68f0b5ce30cb6'
   },
+  'content': {},
   'manual': 'no licence allows a download for you: get NITSingleSeed.MAT from '
   'http://www.models.kvl.dk/wheat_kernels',
   'units': {'axis': 'nm', 'absorbance': 'log10(1/T)', 'target/protein': '% by mass'},
