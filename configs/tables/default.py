@@ -33,6 +33,13 @@ def result(
   }
 
 
+def of_model(label: str, score: str, regime: str, shown: str = '{:.3f}') -> dict:
+  """A column of `results` whose score holds models and other methods by name, and intervals."""
+  methods = (f'{score}.model', f'{score}.{{method}}')
+  column = result(label, *methods, shown, interval=f'{score}.intervals.{{method}}')
+  return column | {'regime': regime}
+
+
 def about(label: str, metric: str, shown: str, scale: float = 1.0) -> dict:
   """A column of report.json that is no score, which baselines do not have: a time, a size."""
   return {
@@ -46,6 +53,19 @@ def about(label: str, metric: str, shown: str, scale: float = 1.0) -> dict:
   }
 
 
+CLASSICAL = {  # file in spectra_jax/chemometrics -> label
+  'pls': 'PLS',
+  'pcr': 'PCR',
+  'ridge': 'ridge',
+  'svm': 'SVM',
+  'gaussian_process': 'Gaussian process',
+  'random_convolutions': 'random convolutions',
+  'forest': 'random forest',
+  'neighbours': 'nearest neighbours',
+  'wavelet_peaks': 'wavelet peaks, SVM',
+}
+
+
 def real(protocols: str, regime: str, targets: dict[str, tuple[str, str]]) -> ConfigDict:
   """A table of methods on real spectra: RMSEP of properties, runs below chemometrics/PROTOCOL.
 
@@ -55,22 +75,20 @@ def real(protocols: str, regime: str, targets: dict[str, tuple[str, str]]) -> Co
     targets: property -> (heading with unit, format).
   """
   c = get_config()
-  runs = f'chemometrics/{protocols}/*'
-  row = lambda label, where, method: {
+  row = lambda label, name, preprocessing='chosen', method='model': {
     'label': label,
-    'runs': runs,
-    'where': where,
+    'runs': f'chemometrics/{protocols}/*',
+    'where': {'method.name': name, 'preprocessing.name': preprocessing},
     'method': method,
   }
-  pls = {'method.name': 'pls', 'preprocessing.name': 'chosen'}
   c.rows = (
-    row('{method.name}, {preprocessing.name}', {}, 'model'),
-    row('mean of the training side', pls, 'mean'),
+    *(row(label, name) for name, label in CLASSICAL.items()),
+    row('PLS on raw spectra', 'pls', 'raw'),
+    row('mean of the training side', 'pls', 'chosen', 'mean'),
   )
   c.columns = tuple(
-    result(heading, f'{name}.rmsep.model', f'{name}.rmsep.{{method}}', shown) | {'regime': regime}
-    for name, (heading, shown) in targets.items()
+    of_model(heading, f'{name}.rmsep', regime, shown) for name, (heading, shown) in targets.items()
   )
   c.sections = ('protocol.name',) if '*' in protocols else ()
-  c.against = 'pls, chosen'
+  c.against = 'PLS'
   return c

@@ -10,10 +10,9 @@ from configs.tables import default
 
 def get_config() -> ConfigDict:
   c = default.real('tablets_*', 'given', {'assay': ('assay RMSEP (mg)', '{:.2f}')})
-  median = default.result(
-    'assay, median error (mg)', 'assay.median_error.model', 'assay.median_error.{method}', '{:.2f}'
-  )
-  c.columns = (*c.columns, median | {'regime': 'given'})
+  paths = (f'assay.median_error.{method}' for method in ('model', '{method}'))
+  median = default.result('assay, median error (mg)', *paths, '{:.2f}') | {'regime': 'given'}
+  c.columns = (*c.columns, median)
   c.caption = (
     'Error of prediction of the active ingredient of tablets on the instrument of calibration; '
     'calibration tablets 18, 121, 125 and 126 are left out, as is usual. All 460 test tablets are '

@@ -13,8 +13,7 @@ SEP = 'fat SEP (%)'
 
 def get_config() -> ConfigDict:
   c = default.real('tecator', 'given', FAT)
-  sep = default.result(SEP, 'fat.sep.model', 'fat.sep.{method}', '{:.2f}') | {'regime': 'given'}
-  c.columns = (*c.columns, sep)
+  c.columns = (*c.columns, default.of_model(SEP, 'fat.sep', 'given', '{:.2f}'))
   c.caption = (
     'Error of prediction of fat in meat, sides in file order; SEP is without the bias. Seven test '
     'spectra are duplicates of training spectra, as in all that was published on these sides.'

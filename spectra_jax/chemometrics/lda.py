@@ -3,6 +3,7 @@
 Friedman 1989, doi:10.1080/01621459.1989.10478752; by scikit-learn. Channels are standardised.
 """
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -28,4 +29,7 @@ def fit(
   values_NxL, targets_N = nested.checked(values_NxL, targets_N, groups_N, TASKS)
   estimator = make_pipeline(StandardScaler(), LinearDiscriminantAnalysis(solver='lsqr'))
   grid = {'lineardiscriminantanalysis__shrinkage': shrinkages}
-  return nested.tune(estimator, grid, values_NxL, targets_N, groups_N, seed, folds)
+  with warnings.catch_warnings():
+    # A class of one spectrum adds nothing to the covariance within classes, and need not.
+    warnings.filterwarnings('ignore', 'Only one sample available', UserWarning)
+    return nested.tune(estimator, grid, values_NxL, targets_N, groups_N, seed, folds)
