@@ -13,7 +13,7 @@ from absl.testing import flagsaver
 
 from configs import pretrain
 from experiments import prepare as command
-from spectra_jax import data_files, download, native, prepared, shards, storage, train
+from spectra_jax import data_files, download, model, native, prepared, shards, storage, train
 from spectra_jax.datasets import corn, folder, nirsoil, optical_constants, tablets, tecator
 from spectra_jax.prepare import prepare
 from spectra_jax.spectra import Spectra
@@ -223,6 +223,33 @@ R_FILES = {  # what the R packages hold, from what was made of it
     lambda z: {'shootout': {k.replace('_', '.'): z[k] for k in z.files if k[-2] == '_'}},
   ),
 }
+
+
+FOLDERS = {  # of the real data -> data set
+  'corn': 'corn',
+  'jcamp_gas_ir': 'jcamp_folder',
+  'nirsoil': 'nirsoil',
+  'optical_constants': 'optical_constants',
+  'rruff_excellent_unoriented': 'rruff_excellent_unoriented',
+  'rruff_lr_samples': 'rruff_archive',
+  'rruff_raw_processed_pairs': 'rruff_pairs',
+  'rruff_splits': 'rruff_splits',
+  'tablets_idrc2002': 'tablets',
+  'tecator': 'tecator',
+  'ucr_spectra': 'ucr',
+  'wheat_kernel': 'wheat_kernels',
+}
+
+
+@pytest.mark.slow  # all of them
+def test_every_folder_of_real_data_is_one_prepare_and_one_read(tmp_path, real_data):
+  assert set(FOLDERS) == {path.name for path in real_data.iterdir() if path.is_dir()}
+  for name, dataset in FOLDERS.items():
+    made = prepare(dataset, str(tmp_path), str(real_data / name))
+    read = model.component('datasets', dataset).read
+    raw = read(real_data / name)
+    assert made['spectra'] == sum(len(one) for one in native.as_list(raw))
+    same(read(made['path']), raw)
 
 
 @pytest.mark.slow  # imports pandas and xarray
