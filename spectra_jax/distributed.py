@@ -1,8 +1,9 @@
 """The processes of a job: how they find each other, agree, and act as one."""
 
+import contextlib
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import jax
 import numpy as np
@@ -64,14 +65,15 @@ def initialize(
     # Within one process the runtime would send collectives through TCP, 17 times slower a step.
     jax.config.update('jax_cpu_collectives_implementation', None)
     # Loopback only: nobody else has any business with the coordinator of a single process.
-    address = f'127.0.0.1:{free_port()}'
-    jax.distributed.initialize(
-      address,
-      1,
-      0,
-      coordinator_bind_address=address,
-      heartbeat_timeout_seconds=NO_HEARTBEAT_SECONDS,
-    )
+    with reserved_port() as port:
+      address = f'127.0.0.1:{port}'
+      jax.distributed.initialize(
+        address,
+        1,
+        0,
+        coordinator_bind_address=address,
+        heartbeat_timeout_seconds=NO_HEARTBEAT_SECONDS,
+      )
 
 
 def _join_cluster() -> None:
@@ -90,11 +92,18 @@ def _in_cluster() -> bool:
   return slurm or ',' in os.environ.get('TPU_WORKER_HOSTNAMES', '')
 
 
-def free_port() -> int:
-  """A port of this machine that nobody listens on at the moment."""
-  with socket.socket() as probe:
-    probe.bind(('127.0.0.1', 0))
-    return probe.getsockname()[1]
+@contextlib.contextmanager
+def reserved_port() -> Iterator[int]:
+  """A port of this machine that is kept for a coordinator which is still to come.
+
+  The runtime listens with SO_REUSEPORT, so it can where this socket is bound and does not listen;
+  nobody else is given the port meanwhile. One that was only found free is anybody's for the seconds
+  until process 0 has started.
+  """
+  with socket.socket() as held:
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    held.bind(('127.0.0.1', 0))
+    yield held.getsockname()[1]
 
 
 def on_first_process(action: Callable[[], int | None], what: str) -> int | None:

@@ -8,6 +8,7 @@ fsdp = 1 the same program has it whole on every device.
 """
 
 import functools
+import itertools
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -82,6 +83,20 @@ def make_mesh(devices: int = 0, fsdp: int = 1, seq: int = 1) -> Mesh:
     )
   shape, types = (count // fsdp // seq, fsdp, seq), (AxisType.Auto,) * 3
   return jax.make_mesh(shape, AXES, axis_types=types, devices=jax.devices()[:count])
+
+
+def connect(mesh: Mesh) -> None:
+  """Lets all groups of devices that talk in a step find each other while nothing keeps them apart.
+
+  On a CPU the processes of a group give up when they come to its first collective more than 30 s
+  apart (no option of XLA changes that), as they may when one compiles a step later than the other.
+  Once it is connected, a group waits.
+  """
+  if jax.process_count() == 1:
+    return
+  groups = [axes for n in range(1, 4) for axes in itertools.combinations(AXES, n)]
+  everywhere = lambda x: sum(lax.psum(x, axes) for axes in groups)
+  jax.block_until_ready(jax.jit(replicated(everywhere, mesh))(np.float32(1)))
 
 
 def check_batch(batch_size: int, accumulate: int, mesh: Mesh) -> None:

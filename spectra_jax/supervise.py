@@ -22,15 +22,12 @@ POLL_SECONDS = 0.05
 class Job:
   """The processes of one attempt."""
 
-  def __init__(self, command: Sequence[str], processes: int):
+  def __init__(self, command: Sequence[str], processes: int, port: int):
     """Starts `command` once a process, each with the address of process 0 and its number."""
     environment, address = dict(os.environ), []
     if processes > 1:  # a single one finds its own cores and its own coordinator
       environment = {'JAX_NUM_CPU_DEVICES': str(max(_cores() // processes, 1)), **environment}
-      address = [
-        f'--coordinator=127.0.0.1:{distributed.free_port()}',
-        f'--num_processes={processes}',
-      ]
+      address = [f'--coordinator=127.0.0.1:{port}', f'--num_processes={processes}']
     number = lambda i: [f'--process_id={i}'] if processes > 1 else []
     self.members = [
       subprocess.Popen([*command, *address, *number(i)], env=environment) for i in range(processes)
@@ -92,10 +89,11 @@ def supervise(
   try:
     while True:
       reached = newest_step(workdir)
-      job = Job(command, processes)
-      if stopped:  # the signal came while they started
-        job.send(signal.SIGTERM)
-      codes = job.wait()
+      with distributed.reserved_port() as port:
+        job = Job(command, processes, port)
+        if stopped:  # the signal came while they started
+          job.send(signal.SIGTERM)
+        codes = job.wait()
       failed = next((code for code in codes if code), 0)
       futile = 0 if newest_step(workdir) > reached else futile + 1
       if not failed or stopped or futile == patience:

@@ -61,6 +61,7 @@ def prepare(config: ConfigDict, workdir: str) -> Run:
   parallel.check_map(config.parallel.map, mesh)
   parallel.check_batch(config.train.batch_size, config.train.accumulate, mesh)
   parallel.check_batch(config.train.eval_batch_size, 1, mesh)
+  parallel.connect(mesh)
   spectra = storage.load(config)
   task = component('tasks', config.task.name).build(config, spectra, _split(config, spectra))
   tx = optimizer.build(config.optimizer, config.train.steps)

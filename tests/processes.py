@@ -2,7 +2,6 @@
 
 import os
 import pathlib
-import socket
 import subprocess
 import sys
 
@@ -27,7 +26,7 @@ def start(*args: str, devices: int = 1) -> subprocess.Popen:
   )
 
 
-def finish(process: subprocess.Popen, code: int | None = 0, seconds: float = 180.0) -> str:
+def finish(process: subprocess.Popen, code: int | None = 0, seconds: float = 400.0) -> str:
   """Output of a process that must end with `code` (None = any)."""
   try:
     output, _ = process.communicate(timeout=seconds)
@@ -45,9 +44,3 @@ def wait_for(process: subprocess.Popen, text: str) -> str:
     if text in line:
       return line
   raise AssertionError(f'{text!r} did not appear in:\n{"".join(seen)}')
-
-
-def free_port() -> int:
-  with socket.socket() as probe:
-    probe.bind(('127.0.0.1', 0))
-    return probe.getsockname()[1]

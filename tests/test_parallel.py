@@ -2,6 +2,7 @@
 
 import functools
 import os
+import socket
 
 import jax
 import jax.numpy as jnp
@@ -287,6 +288,18 @@ def test_initialize_is_cheap_and_can_be_called_twice(devices):
   assert words[-2:] == ['1', str(devices if devices > 0 else divisors[-1])]
 
 
+def test_a_reserved_port_is_kept_from_everybody_but_a_coordinator():
+  """Which listens with SO_REUSEPORT, as the other tests of `initialize` here show."""
+  with (
+    distributed.reserved_port() as port,
+    socket.socket() as other,
+    pytest.raises(OSError, match='in use'),
+  ):
+    other.bind(('127.0.0.1', port))
+  with socket.socket() as other:
+    other.bind(('127.0.0.1', port))
+
+
 TWO = """
 import sys
 import jax, numpy as np
@@ -328,12 +341,11 @@ store.close()
 
 
 def test_two_processes_of_four_devices_are_one_of_eight(tmp_path):
-  address = f'127.0.0.1:{processes.free_port()}'
   folder = str(tmp_path / 'checkpoints')
-  started = [
-    processes.start('-c', TWO, address, str(i), folder, 'two', devices=4) for i in range(2)
-  ]
-  first, second = (processes.finish(process) for process in started)
+  with distributed.reserved_port() as port:
+    words = ('-c', TWO, f'127.0.0.1:{port}')
+    started = [processes.start(*words, str(i), folder, 'two', devices=4) for i in range(2)]
+    first, second = (processes.finish(process) for process in started)
   for output in (first, second):
     assert "map is 'pmap' with 2 processes" in output
     assert 'devices is 4 with 2 processes' in output

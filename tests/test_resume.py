@@ -15,7 +15,7 @@ import optax
 import pytest
 
 from configs import pretrain
-from spectra_jax import batches, parallel, train
+from spectra_jax import batches, distributed, parallel, train
 from spectra_jax.log import Log
 from spectra_jax.tasks import masked
 from spectra_jax.workdir import claim
@@ -325,13 +325,14 @@ def test_two_processes_of_four_devices_take_the_same_run(fsdp, flags, whole, tmp
   With fsdp = 8 no process holds a whole parameter.
   """
   several = {**flags, 'parallel.devices': 0, 'parallel.fsdp': fsdp}
-  address = f'127.0.0.1:{processes.free_port()}'
-  first, second = (
-    start(tmp_path, several, (address, 2, i), devices=4, pause=0.25) for i in range(2)
-  )
-  wait_for_step(tmp_path, 6, first)
-  second.send_signal(signal.SIGTERM)
-  outputs = [processes.finish(process, code=None) for process in (first, second)]
+  with distributed.reserved_port() as port:
+    address = f'127.0.0.1:{port}'
+    first, second = (
+      start(tmp_path, several, (address, 2, i), devices=4, pause=0.25) for i in range(2)
+    )
+    wait_for_step(tmp_path, 6, first)
+    second.send_signal(signal.SIGTERM)
+    outputs = [processes.finish(process, code=None) for process in (first, second)]
   assert all('SIGTERM at step' in output for output in outputs), outputs
   assert 6 < saved_steps(tmp_path)[-1] < STEPS
   execute(tmp_path, {**flags, 'parallel.devices': 4})
