@@ -35,18 +35,21 @@ def from_config(meta: Mapping[str, np.ndarray], options: ConfigDict) -> Split:
   column = lambda name: _column(meta, name)
   regime, fractions, seed = options.regime, tuple(options.fractions), options.seed
   ids, groups = column('id'), column(options.by)
-  if regime in DEALT and options.stratified:
-    labels = column(options.stratified)
-    return stratified_split(ids, groups, labels, regime, fractions, seed)
-  if regime in DEALT:
-    return make_split(ids, groups, regime, fractions, seed)
+  if regime in (*DEALT, 'instrument'):
+    how = regime if regime in DEALT else 'grouped'
+    if options.stratified:
+      labels = column(options.stratified)
+      dealt = stratified_split(ids, groups, labels, how, fractions, seed)
+    else:
+      dealt = make_split(ids, groups, how, fractions, seed)
+    if regime in DEALT:
+      return dealt
+    on = (tuple(options.train_on), tuple(options.test_on))
+    return instrument_split(dealt, ids, column(options.instrument), *on)
   if regime == 'given':
     share = fractions[1] / (fractions[0] + fractions[1])
     split = given(ids, column('side'))
     return split if len(split.validation) else with_validation(split, ids, groups, share, seed)
-  if regime == 'instrument':
-    kinds, on = column(options.instrument), (tuple(options.train_on), tuple(options.test_on))
-    return instrument_split(ids, groups, kinds, *on, fractions, seed)
   if regime == 'leave_group_out':
     return _named(leave_group_out(ids, groups, fractions[1], seed), tuple(options.test_on))
   raise ValueError(f'split.regime is {regime!r}, expected one of {", ".join(CONFIGURED)}')
@@ -217,42 +220,43 @@ def _latest_apart(
 
 
 def instrument_split(
+  dealt: Split,
   ids: np.ndarray,
-  groups: np.ndarray,
   instruments: np.ndarray,
   train_on: Sequence[str],
   test_on: Sequence[str],
-  fractions: tuple[float, float, float],
-  seed: int,
 ) -> Split:
-  """Groups are dealt as by `make_split`; training sees some instruments, the test side others.
+  """A split whose training sees some instruments, and whose test side others.
 
-  A sample that both instruments measured is on one side only, so that what is tested is new in both
-  ways. Rows of a side on the other side's instruments are left out.
+  The groups stay on the sides where `dealt` has them: a sample that both instruments measured is on
+  one side only, so that what is tested is new in both ways. Rows of a side on the instruments of
+  the other one are left out.
 
   Args:
+    dealt: of whole groups, by `make_split` or `stratified_split`.
     ids: [N] names of the rows.
-    groups: [N] samples.
     instruments: [N] instrument, laser, probe or operator of each row.
     train_on: names of those that train and validate.
     test_on: names of those that test.
-    fractions: shares of the groups' rows in train, validation and test.
-    seed: of the deal.
 
   Raises:
-    ValueError: an instrument that is not there or on both sides, or a side left empty.
+    ValueError: rows dealt one by one, an instrument that is not there or on both sides, or a side
+      left empty.
   """
   instruments = np.asarray(instruments, str)
-  there = sorted(set(instruments))
+  there = sorted(set(instruments.tolist()))
   train_on, test_on = (tuple(map(str, names)) for names in (train_on, test_on))
-  wrong = [name for name in (*train_on, *test_on) if name not in there]
-  wrong += sorted(set(train_on) & set(test_on))
+  wrong = (set(train_on) | set(test_on)) - set(there) | set(train_on) & set(test_on)
   if wrong or not (train_on and test_on):
     raise ValueError(
       f'split.train_on is {train_on} and split.test_on {test_on}, expected names among '
       f'{", ".join(there)}, none on both sides and some on each; correct them'
     )
-  dealt = make_split(ids, groups, 'grouped', fractions, seed)
+  if dealt.regime == 'iid':
+    raise ValueError(
+      'split.regime is iid below instruments, expected whole groups: one sample on two instruments '
+      'would be on both sides; deal by samples'
+    )
   on = lambda rows, names: rows[np.isin(instruments[rows], names)]
   sides = [on(dealt.train, train_on), on(dealt.validation, train_on), on(dealt.test, test_on)]
   made = {**dealt.made, 'train_on': list(train_on), 'test_on': list(test_on)}

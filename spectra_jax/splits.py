@@ -144,7 +144,7 @@ def check_unique(ids: np.ndarray) -> None:
 def given(ids: np.ndarray, sides: np.ndarray) -> Split:
   """The sides that the publishers give: 'train', 'validation', 'test', or '' for rows left out.
 
-  Groups are not looked at: `duplicates.check_leakage` says what such a split separates.
+  Groups are not looked at: `leakage.check_leakage` says what such a split separates.
 
   Raises:
     ValueError: another word, or nothing to learn from or to be tested on.

@@ -127,6 +127,7 @@ def test_small_classes_are_tested_as_often_as_their_share_says():
   labels = np.array([f'c{i // 2}' for i in range(400)])
   split = stratified_split(ids, groups, labels, 'grouped', (0.7, 0.1, 0.2), 0)
   assert abs(len(split.test) - 80) < 25
+  assert set(labels[split.train]) == set(labels)
 
 
 @settings(max_examples=20, deadline=None)
@@ -172,14 +173,17 @@ def test_blocks_of_time_hold_about_as_many_rows_each():
 def test_another_instrument_is_also_another_sample():
   samples, instruments = np.tile(np.arange(80), 3), np.repeat(['m5', 'mp5', 'mp6'], 80)
   ids = np.array([f'{i}-{s}' for i, s in zip(instruments, samples, strict=True)])
-  split = instrument_split(ids, samples, instruments, ['m5'], ['mp5', 'mp6'], (0.7, 0.1, 0.2), 0)
+  dealt = make_split(ids, samples, 'grouped', (0.7, 0.1, 0.2), 0)
+  split = instrument_split(dealt, ids, instruments, ['m5'], ['mp5', 'mp6'])
   assert set(instruments[split.train]) == {'m5'}
   assert set(instruments[split.validation]) == {'m5'}
   assert set(instruments[split.test]) == {'mp5', 'mp6'}
   assert separate(split, samples)
   assert len(split.test) == 32
   with pytest.raises(ValueError, match=r'expected names among m5, mp5, mp6, none on both sides'):
-    instrument_split(ids, samples, instruments, ['m5'], ['m5'], SHARES, 0)
+    instrument_split(dealt, ids, instruments, ['m5'], ['m5'])
+  with pytest.raises(ValueError, match=r'split.regime is iid below instruments'):
+    instrument_split(make_split(ids, samples, 'iid', SHARES, 0), ids, instruments, ['m5'], ['mp5'])
 
 
 def test_given_sides_are_taken_as_they_are():
@@ -345,6 +349,9 @@ def test_a_config_chooses_regime_columns_and_names():
   assert len(official.validation) > 5
   other = chosen(regime='instrument', train_on=('a',), test_on=('b',))
   assert set(meta['instrument'][other.test]) == {'b'}
+  both = chosen(regime='instrument', train_on=('a',), test_on=('b',), stratified='label')
+  dealt = chosen(stratified='label')
+  assert set(both.test) == {row for row in dealt.test if meta['instrument'][row] == 'b'}
   left = chosen(regime='leave_group_out', by='day', test_on=('d3',))
   assert set(meta['day'][left.test]) == {'d3'}
   with pytest.raises(ValueError, match=r"no meta column 'batch' that config.split asks for"):
