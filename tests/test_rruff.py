@@ -1,4 +1,4 @@
-"""RRUFF's archives are read without unpacking; the recipe and shifts of the paper are arithmetic."""
+"""RRUFF's archives are read without unpacking; the paper's recipe and shifts are arithmetic."""
 
 import zipfile
 
