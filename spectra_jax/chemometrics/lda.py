@@ -1,12 +1,14 @@
-"""Linear discriminant analysis with a shrunk covariance, S = (1 - s) S_within + s tr(S_within)/L I.
+"""Linear discriminant analysis with a shrunk covariance, S = (1 - s) S_within + s tr(S_within)/R I.
 
-Friedman 1989, doi:10.1080/01621459.1989.10478752; by scikit-learn. Channels are standardised.
+Friedman 1989, doi:10.1080/01621459.1989.10478752; by scikit-learn. Channels are standardised, and S
+is that of all principal component scores, of which there are no more than spectra.
 """
 
 import warnings
 from collections.abc import Sequence
 
 import numpy as np
+from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -27,7 +29,8 @@ def fit(
 ) -> nested.Tuned:
   """LDA whose shrinkage grouped folds choose; the other arguments are those of `svm.fit`."""
   values_NxL, targets_N = nested.checked(values_NxL, targets_N, groups_N, TASKS)
-  estimator = make_pipeline(StandardScaler(), LinearDiscriminantAnalysis(solver='lsqr'))
+  scores = PCA(svd_solver='full')
+  estimator = make_pipeline(StandardScaler(), scores, LinearDiscriminantAnalysis(solver='lsqr'))
   grid = {'lineardiscriminantanalysis__shrinkage': shrinkages}
   with warnings.catch_warnings():
     # A class of one spectrum adds nothing to the covariance within classes, and need not.
