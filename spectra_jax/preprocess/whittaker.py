@@ -38,8 +38,8 @@ def reweighted(
 
   Row for row it stops as pybaselines does: when the weights change by less than `tolerance` of
   their norm, when `weigh` says so, or after `iterations` new weights; the baseline is that of the
-  last weights solved for. Rows that are done wait unchanged for the others, so that there is one
-  program of a fixed length, which can be differentiated.
+  last weights solved for. Rows that are done keep their weights while others go on, so that there
+  is one program of a fixed length, which can be differentiated.
 
   Args:
     values_BxL: spectra.
@@ -50,9 +50,8 @@ def reweighted(
   """
 
   def step(carry, _):
-    weights, baseline, done = carry
-    fresh = solve(weights, lam, weights * values_BxL)
-    baseline = jnp.where(done[:, None], baseline, fresh)
+    weights, _, done = carry
+    baseline = solve(weights, lam, weights * values_BxL)
     new, stop = weigh(values_BxL - baseline)
     change, size = _norm(jax.lax.stop_gradient(new - weights)), _norm(weights)
     done = done | stop | (change < tolerance * size)
