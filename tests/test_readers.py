@@ -239,3 +239,16 @@ def test_limits_are_the_callers(tmp_path):
   small = dataclasses.replace(LIMITS, file_bytes=100)
   with pytest.raises(ValueError, match=r'^x.jdx: the file has \d+ bytes, expected at most 100'):
     readers.read(path, limits=small)
+
+
+@pytest.mark.parametrize('compress', [True, False])
+def test_matlab_variables_are_those_that_scipy_wrote(compress):
+  random = np.random.default_rng(0)
+  kinds = ('float64', 'float32', 'int8', 'uint8', 'int16', 'uint16', 'int32', 'uint32', 'int64')
+  arrays = {kind: (100 * random.random((3, 5))).astype(kind) for kind in kinds}
+  others = {'text': 'words', 'cell': np.array([1, 'a'], object), 'z': np.array([[1j, 2]])}
+  others['cube'] = np.zeros((2, 2, 2))
+  found = matlab.variables(files.matlab(compress, **arrays, **others, x=7.0, long_name_of_it=8))
+  assert found.keys() == {*kinds, 'x', 'long_name_of_it'}
+  for kind in kinds:
+    np.testing.assert_array_equal(found[kind], arrays[kind])

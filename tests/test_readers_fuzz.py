@@ -12,6 +12,7 @@ import signal
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 
@@ -73,7 +74,7 @@ MUTATIONS = (bit_flips, truncation, splice, swapped_lines, changed_digits, chang
 
 def mutants(seed: int, count: int):
   """(name, content): a function of (seed, number), one to three mutations each."""
-  seeds = list(files.seeds().items())
+  seeds = list(all_seeds().items())
   for i in range(count):
     rng = np.random.default_rng((seed, i))
     name, data = seeds[i % len(seeds)]
@@ -84,10 +85,23 @@ def mutants(seed: int, count: int):
     yield name, data
 
 
+def all_seeds() -> dict[str, bytes]:
+  return files.seeds() | {'two.zip': files.zipped(a__jdx=files.jcamp('dup'), b__csv=files.csv())}
+
+
+def read(name: str, data: bytes):
+  if not name.endswith('.zip'):
+    return readers.read_bytes(data, name, **TOLD)
+  with tempfile.TemporaryDirectory() as folder:  # archives are read from disk
+    path = pathlib.Path(folder) / name
+    path.write_bytes(data)
+    return readers.read(path, **TOLD)
+
+
 def outcome(name: str, data: bytes) -> str:
   """'read' or 'refused'; anything but a ValueError passes through."""
   try:
-    found = readers.read_bytes(data, name, **TOLD)
+    found = read(name, data)
   except ValueError as error:
     one_line = str(error).startswith(f'{name}: ') and '\n' not in str(error)
     return 'refused' if one_line else f'refused without a name: {error}'
@@ -105,7 +119,7 @@ def test_mutated_files_are_read_or_refused():
 
 def test_mutations_reach_every_format():
   """The mutants of each seed differ from it, and some of each format are still recognised."""
-  seeds = files.seeds()
+  seeds = all_seeds()
   assert all(data != seeds[name] for name, data in list(mutants(seed=1, count=60))[::7])
   assert {name for name, _ in mutants(seed=1, count=60)} == set(seeds)
 
@@ -126,7 +140,7 @@ def test_ten_thousand_mutated_files():
 def main(count: int) -> dict:
   """Reads `count` mutants in limited memory; a read that takes too long ends the program."""
   faulthandler.enable()
-  for name, data in files.seeds().items():  # packages are imported before memory is limited
+  for name, data in all_seeds().items():  # packages are imported before memory is limited
     outcome(name, data)
   pages = int(pathlib.Path('/proc/self/statm').read_text().split()[0])
   limit = pages * resource.getpagesize() + BYTES

@@ -63,6 +63,8 @@ def test_worked_example_of_difference_and_repetition():
     ('1A2S', [12]),  # once in all: as if it were not there
     ('1A0S2', [10] * 12),  # counts of several digits
     ('1 12T', [12, 12]),
+    ('1AJET', [1, 2, 5, 5]),  # a repetition of a value after a difference
+    ('1AJE\n4F', [1, 2, 5, 6]),  # no check after a value
     ('1 1.5E+02 -2e-01 .5', [150, -0.2, 0.5]),
     ('1E3e', [53, -5]),  # no exponent: that has a sign
     ('1 5-3 +2', [5, -3, 2]),
@@ -137,7 +139,7 @@ def test_damaged_tables(text, points, says):
     (files.jcamp(XUNITS='1/CM\n##XUNITS=NANOMETERS'), "'1/CM' and 'NANOMETERS', expected one"),
     (files.jcamp(XYDATA='(X++(R..R))\n1 2'), 'expected (X++(Y..Y)) or (XY..XY)'),
     (files.jcamp(XYDATA='', PEAK_TABLE='(XY..XY)\n1,2'), 'there is only PEAKTABLE'),
-    (files.jcamp(XYDATA='', XYPOINTS='(XY..XY)\n1,2 3'), 'there are 3 numbers or more'),
+    (files.jcamp(XYDATA='', XYPOINTS='(XY..XY)\n1,2 3'), 'there are 3 numbers'),
     (files.jcamp(XYDATA='', XYPOINTS='(XY..XY)\n' + '1,nan\n' * 24), 'a value that is no number'),
     (b'##TITLE=x\n' * 30, 'stands outside of a block'),
     (files.jcamp() + b'##OWNER=me\n', 'stands outside of a block'),
@@ -158,6 +160,8 @@ def test_swapped_lines_are_found_by_their_abscissae():
 
 
 def test_small_disagreements_are_told_and_read():
+  (found,) = readers.read_bytes(files.jcamp(LASTX='1610'), 'a.jdx')  # 0.6 steps at the last line
+  assert 'put it 62.6 away (a step is 104); the labels' in found.meta['warning'][0]
   (found,) = readers.read_bytes(files.jcamp(FIRSTY='0.5009'), 'a.jdx')
   assert found.meta['warning'][0] == 'The table has 0.5 for ##FIRSTY=0.5009.'
   (found,) = readers.read_bytes(files.jcamp(YFACTOR='', FIRSTY='', MINY='', MAXY=''), 'a.jdx')

@@ -86,11 +86,11 @@ def pairs(text: str, points: int) -> tuple[array.array, array.array]:
       raise ValueError(f'the line {_short(line)} has a value that is no number; use ? for it')
     for kind, word in _items(AFFN, line):
       flat.append(NAN if kind == 'missing' else float(word))
-    if len(flat) > 2 * points:
-      break
+      if len(flat) > 2 * points:
+        raise ValueError(f'there are more pairs than NPOINTS={points}; export the file again')
   if len(flat) != 2 * points:
     raise ValueError(
-      f'there are {len(flat)} numbers or more, expected twice NPOINTS={points}; copy or export the '
+      f'there are {len(flat)} numbers, expected twice NPOINTS={points}; copy or export the '
       'file again'
     )
   return flat[::2], flat[1::2]

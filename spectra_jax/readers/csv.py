@@ -18,7 +18,7 @@ from spectra_jax.readers.raw import Raw, number, text_of
 from spectra_jax.spectra import check_member
 
 LAYOUTS = ('columns', 'rows')
-MOST_LINES = 2_000_000
+LONGEST_LINE = 4_000_000  # characters
 MOST_HEADER_LINES = 100
 LONGEST_ID = 200
 SEPARATORS = ('\t', ';', ',', None)  # None: any blanks
@@ -52,11 +52,14 @@ def decode(data: bytes, name: str, layout: str = '') -> list[Raw]:
 
 def _table(text: str) -> tuple[list[str], str | None]:
   """(lines, the separator of their cells), the decimal comma made a point."""
-  if text.count('\n') > MOST_LINES:
-    raise ValueError(f'there are more than {MOST_LINES} lines, expected a spectrum; cut the file')
   lines = [line for line in text.split('\n') if line.strip() and line.lstrip()[0] not in '#%']
   if len(lines) < 2:
     raise ValueError(f'there are {len(lines)} lines, expected a table of numbers; export it again')
+  longest = max(map(len, lines))
+  if longest > LONGEST_LINE:
+    raise ValueError(
+      f'a line has {longest} characters, expected at most {LONGEST_LINE}; use columns'
+    )
   last = lines[-1]
   separator = next(s for s in SEPARATORS if s is None or s in last)
   decimal = len(last.split()) > 1 and not re.search(r'(?<!\d),|,(?!\d)', last)
@@ -162,8 +165,13 @@ def _rows(header: list[str], body: Sequence[str], separator: str | None) -> Raw:
 
 
 def _numbers(lines: Sequence[str], separator: str | None) -> np.ndarray:
+  text = '\n'.join(lines)
+  if not text.strip():
+    raise ValueError(
+      'there are no values beside the first column, expected numbers; mend the table'
+    )
   try:
-    table = np.loadtxt(io.StringIO('\n'.join(lines)), delimiter=separator, ndmin=2, comments=None)
+    table = np.loadtxt(io.StringIO(text), delimiter=separator, ndmin=2, comments=None)
   except (ValueError, OverflowError) as error:
     says = str(error).split(';')[0][:120]
     raise ValueError(f'the table is not one of numbers ({says}); mend the line') from error

@@ -92,7 +92,7 @@ def _contents(archive: zipfile.ZipFile, limits: Limits) -> Iterator[tuple[str, b
 def _check_member(info: zipfile.ZipInfo, limits: Limits) -> None:
   name = info.filename
   parts = name.replace('\\', '/').split('/')
-  if name.startswith(('/', '\\')) or '..' in parts or ':' in parts[0]:
+  if not name or name.startswith(('/', '\\')) or '..' in parts or ':' in parts[0]:
     raise ValueError(f'member {name!r} leads out of the archive, expected plain names; rename it')
   if stat.S_ISLNK(info.external_attr >> 16):
     raise ValueError(f'member {name!r} is a link, expected plain files; pack the file itself')

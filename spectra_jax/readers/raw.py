@@ -5,6 +5,8 @@ import math
 
 import numpy as np
 
+MOST_LINES = 1_000_000
+
 
 @dataclasses.dataclass(frozen=True)
 class Raw:
@@ -45,7 +47,7 @@ def text_of(data: bytes) -> str:
   """The text of a file: UTF-8, or Latin-1 where it is not; line ends become a line feed.
 
   Raises:
-    ValueError: the bytes are no text.
+    ValueError: the bytes are no text, or have too many lines for a spectrum.
   """
   if b'\0' in data:
     raise ValueError(
@@ -56,7 +58,10 @@ def text_of(data: bytes) -> str:
     text = data.decode('utf-8-sig')
   except UnicodeDecodeError:
     text = data.decode('latin-1')
-  return text.replace('\r\n', '\n').replace('\r', '\n')
+  text = text.replace('\r\n', '\n').replace('\r', '\n')
+  if text.count('\n') > MOST_LINES:
+    raise ValueError(f'there are more than {MOST_LINES} lines, expected a spectrum; cut the file')
+  return text
 
 
 def number(word: str) -> float:

@@ -158,14 +158,16 @@ def _plausible(number: float) -> float:
 
 def _measured(raw: Raw, factor: float) -> tuple[np.ndarray, np.ndarray]:
   """(values [N, L] float32 with 0 where nothing was measured, mask)."""
-  values = np.atleast_2d(np.asarray(raw.values, np.float64)) * factor
+  values = np.atleast_2d(raw.values)
+  values = values.astype(np.result_type(values, np.float32), copy=False)  # 32 bits stay so
+  values = values if factor == 1 else values * factor
   mask = np.ones(values.shape, bool) if raw.mask is None else raw.mask
-  values = np.where(mask, values, 0.0)
-  bad = np.argwhere(~(np.abs(values) <= np.finfo(np.float32).max))
-  if len(bad):
-    row, point = bad[0]
+  values = values if raw.mask is None else np.where(mask, values, 0.0)
+  bad = ~(np.abs(values) <= np.finfo(np.float32).max)
+  if bad.any():
+    row, point = np.argwhere(bad)[0]
     raise ValueError(
-      f'value {point} of spectrum {row} is {values[row, point]:g} ({len(bad)} such values), '
+      f'value {point} of spectrum {row} is {values[row, point]:g} ({bad.sum()} such values), '
       'expected finite numbers of 32 bits; copy or export the file again'
     )
   if not mask.any():

@@ -39,7 +39,7 @@ def decode(data: bytes, name: str) -> list[Raw]:
     file.write(data)
     file.flush()
     found = _reader(file.name)
-    axis, values = np.array(found.xdata, np.float64), np.array(found.spectra, np.float64)
+    axis, values = np.array(found.xdata, np.float64), np.array(found.spectra)
     unit, laser = found.xlist_unit.name, float(found.laser_length)
     columns = _positions(found, spectra)
     ordinate, title = found.spectral_unit.name, found.title.strip()
