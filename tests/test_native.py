@@ -43,6 +43,8 @@ def test_kinds_have_the_same_rows_or_are_refused():
   assert [of.meta['id'].tolist() for of in found.values()] == [['r1', 'r2']] * 2
   with pytest.raises(ValueError, match=r'n and k are not row for row the same .*4 and 3 rows'):
     native.on_axis([*three('n'), *three('k')[:2]], axis)
+  with pytest.raises(ValueError, match='n and k are not row for row the same samples'):
+    native.on_axis([*three('n'), *three('k')[::-1]], axis)
 
 
 def test_a_kind_or_state_is_chosen_where_there_are_several():

@@ -193,6 +193,12 @@ def test_unoriented_archive(real_data):
   assert np.median([len(one.axis) for one in spectra]) == 2382
   assert max(one.axis[0] for one in spectra) < 304
   assert max(one.axis[-1] for one in spectra) == pytest.approx(4244, abs=1)
+  with np.load(real_data / 'rruff_excellent_unoriented/excellent_unoriented_u16.npz') as stored:
+    uneven = np.isin(np.arange(len(spectra)), stored['irregular_index'])
+    np.testing.assert_array_equal(spectra[3].axis, np.float64(stored['irregular_x'][:1077]))
+  spread = np.array([np.ptp(np.diff(one.axis)) for one in spectra])
+  assert (spread[~uneven] < 1e-6).all()
+  assert (spread[uneven] > 1e-5).all()
   covers = [one.axis[0] <= 200 and one.axis[-1] >= 1300 for one in spectra]
   assert sum(covers) == 2179
   some = native.on_axis(spectra[:40], np.arange(200.0, 1301.0))['raman']
