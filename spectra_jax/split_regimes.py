@@ -3,11 +3,11 @@
 All of them keep groups whole: no group is on two sides. `made` of each split says what was chosen.
 """
 
+import functools
 import hashlib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from ml_collections import ConfigDict
 
 from spectra_jax.splits import (
   DEALT,
@@ -19,40 +19,53 @@ from spectra_jax.splits import (
   given,
   make_split,
   of_sides,
+  thin_training,
   with_validation,
 )
 
 CONFIGURED = (*DEALT, 'given', 'instrument', 'leave_group_out')
 
 
-def from_config(meta: Mapping[str, np.ndarray], options: ConfigDict) -> Split:
-  """The split that `config.split` asks for, of rows with these meta columns.
+def from_meta(
+  meta: Mapping[str, np.ndarray],
+  *,
+  regime: str,
+  by: str,
+  stratified: str,
+  instrument: str,
+  train_on: Sequence[str],
+  test_on: Sequence[str],
+  fractions: tuple[float, float, float],
+  seed: int,
+  train_share: float,
+) -> Split:
+  """The split of rows with these meta columns that a config asks for: from_meta(meta, **c.split).
+
+  Keywords are the keys of `config.split`, explained in configs/default.py. A `given` split without
+  a validation side takes the second of `fractions` over the first two of them from training.
 
   Raises:
     ValueError: a regime that a config cannot ask for, a column that is not there, or what the
       regime refuses.
   """
-  column = lambda name: _column(meta, name)
-  regime, fractions, seed = options.regime, tuple(options.fractions), options.seed
-  ids, groups = column('id'), column(options.by)
-  if regime in (*DEALT, 'instrument'):
-    how = regime if regime in DEALT else 'grouped'
-    if options.stratified:
-      labels = column(options.stratified)
-      dealt = stratified_split(ids, groups, labels, how, fractions, seed)
-    else:
-      dealt = make_split(ids, groups, how, fractions, seed)
-    if regime in DEALT:
-      return dealt
-    on = (tuple(options.train_on), tuple(options.test_on))
-    return instrument_split(dealt, ids, column(options.instrument), *on)
+  if regime not in CONFIGURED:
+    raise ValueError(f'split.regime is {regime!r}, expected one of {", ".join(CONFIGURED)}')
+  column, fractions = functools.partial(_column, meta), tuple(fractions)
+  ids, groups = column('id'), column(by)
   if regime == 'given':
     share = fractions[1] / (fractions[0] + fractions[1])
     split = given(ids, column('side'))
-    return split if len(split.validation) else with_validation(split, ids, groups, share, seed)
-  if regime == 'leave_group_out':
-    return _named(leave_group_out(ids, groups, fractions[1], seed), tuple(options.test_on))
-  raise ValueError(f'split.regime is {regime!r}, expected one of {", ".join(CONFIGURED)}')
+    split = split if len(split.validation) else with_validation(split, ids, groups, share, seed)
+  elif regime == 'leave_group_out':
+    split = _named(leave_group_out(ids, groups, fractions[1], seed), tuple(test_on))
+  else:
+    how = ('grouped' if regime == 'instrument' else regime, fractions, seed)
+    labels = (column(stratified),) if stratified else ()
+    deal = stratified_split if stratified else make_split
+    split = deal(ids, groups, *labels, *how)
+    if regime == 'instrument':
+      split = instrument_split(split, ids, column(instrument), train_on, test_on)
+  return thin_training(split, ids, groups, train_share, seed)
 
 
 def _column(meta: Mapping[str, np.ndarray], name: str) -> np.ndarray:

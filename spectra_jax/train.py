@@ -21,7 +21,6 @@ from ml_collections import ConfigDict
 from spectra_jax import batches, dropout, losses, optimizer, parallel, split_regimes, storage
 from spectra_jax import report as reports
 from spectra_jax import scores as group_scores
-from spectra_jax import splits as splitting
 from spectra_jax.checkpoint import Checkpoints
 from spectra_jax.cost import Meter
 from spectra_jax.log import Log
@@ -63,7 +62,8 @@ def prepare(config: ConfigDict, workdir: str) -> Run:
   parallel.check_batch(config.train.eval_batch_size, 1, mesh)
   parallel.connect(mesh)
   spectra = storage.load(config)
-  task = component('tasks', config.task.name).build(config, spectra, _split(config, spectra))
+  split = split_regimes.from_meta(next(iter(spectra.values())).meta, **config.split.to_dict())
+  task = component('tasks', config.task.name).build(config, spectra, split)
   tx = optimizer.build(config.optimizer, config.train.steps)
   data_hash = next(iter(spectra.values())).source
   module = task.module()
@@ -93,13 +93,6 @@ def use_compile_cache(folder: str) -> None:
   path = pathlib.Path(folder or '~/.cache/spectra_jax/compiled').expanduser()
   jax.config.update('jax_compilation_cache_dir', str(path))
   jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.0)
-
-
-def _split(config: ConfigDict, spectra: Mapping[str, Any]) -> splitting.Split:
-  meta = next(iter(spectra.values())).meta
-  s = config.split
-  split = split_regimes.from_config(meta, s)
-  return splitting.thin_training(split, meta['id'], meta[s.by], s.train_share, s.seed)
 
 
 def make_loss(run: Run) -> parallel.LossFn:

@@ -1,10 +1,14 @@
 """A copy, a shifted copy and a replicate across a split are found; clean data is clean."""
 
+import json
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
-from spectra_jax import splits
-from spectra_jax.datasets import tecator
+from spectra_jax import split_files, splits
+from spectra_jax.datasets import computed, tecator
 from spectra_jax.duplicates import find_copies, merged_groups
 from spectra_jax.leakage import check_leakage, without
 from tests.test_duplicates import measured, shifted, spectra
@@ -74,3 +78,30 @@ def test_tecator_has_22_copies_7_across_the_customary_split(real_data):
   assert (len(clean.train), len(clean.test)) == (165, 43)
   assert clean.hash != split.hash
   assert not check_leakage(clean, data, shift_points=8).copies
+
+
+def run_program(output, *words):
+  command = [sys.executable, '-m', 'experiments.split', '--config=configs/pretrain.py:tiny']
+  command += ['--config.split.regime=iid', '--shift_points=0', f'--output={output}', *words]
+  return subprocess.run(command, capture_output=True, text=True, timeout=300)
+
+
+def test_the_program_lists_what_a_split_of_rows_separates(tmp_path):
+  """Molecules dealt one by one: isomers of one formula are on two sides."""
+  done = run_program(tmp_path / 'split.json')
+  told = json.loads(done.stdout.splitlines()[-1])
+  assert (told['regime'], told['copies']) == ('iid', 0)
+  assert told['groups'] > 100
+  assert 'group C' in done.stdout
+  ids = computed.load_lines().smiles
+  split = split_files.read(told['file'], ids)
+  assert split.hash == told['split']
+  assert {side: len(getattr(split, side)) for side in splits.SIDES} == told['rows']
+
+
+@pytest.mark.slow
+def test_the_program_refuses_where_it_is_asked_to(tmp_path):
+  done = run_program(tmp_path / 'split.json', '--strict')
+  assert done.returncode == 1
+  assert done.stderr.splitlines()[-1].startswith('error: the split leaks: 0 pairs of copies and')
+  assert not (tmp_path / 'split.json').exists()

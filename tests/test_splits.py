@@ -11,7 +11,7 @@ from configs import default
 from spectra_jax import split_designs, split_files, splits
 from spectra_jax.split_regimes import (
   forward_chaining,
-  from_config,
+  from_meta,
   instrument_split,
   leave_group_out,
   stratified_split,
@@ -322,10 +322,7 @@ def test_a_changed_file_is_refused_whatever_was_changed(tmp_path):
 
 
 def options(**changes):
-  found = default.get_config().split
-  with found.unlocked():
-    found.update(changes)
-  return found
+  return {**default.get_config().split.to_dict(), **changes}
 
 
 def test_a_config_chooses_regime_columns_and_names():
@@ -339,7 +336,7 @@ def test_a_config_chooses_regime_columns_and_names():
     'instrument': np.array(['a', 'b'])[rng.integers(0, 2, 200)],
     'side': np.where(np.arange(200) < 150, 'train', 'test'),
   }
-  chosen = lambda **changes: from_config(meta, options(**changes))
+  chosen = lambda **changes: from_meta(meta, **options(**changes))
   assert chosen().hash == make_split(ids, groups, 'grouped', SHARES, 0).hash
   by_label = chosen(stratified='label', seed=4)
   assert by_label.hash == stratified_split(ids, groups, meta['label'], 'grouped', SHARES, 4).hash
