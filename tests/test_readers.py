@@ -66,6 +66,7 @@ def test_meta_of_instruments():
     *(('Raman Shift (cm−1)', 'cm^-1'), ('WAVENUMBERS', 'cm^-1'), ('NANOMETERS', 'nm')),
     *(('wavelength_nm', 'nm'), ('MICROMETERS', 'um'), ('λ [µm]', 'um'), ('λ [μm]', 'um')),
     *(('wavelength', ''), ('SECONDS', ''), ('cm', ''), ('M/Z', ''), ('number', ''), ('', '')),
+    *(('wavenumber (1/m)', ''), ('wavenumber / m^-1', ''), ('frequency (THz)', ''), ('eV', '')),
   ],
 )
 def test_units_of_axes(word, unit):
@@ -80,6 +81,9 @@ def test_units_of_axes(word, unit):
     *(('T', 'transmittance', 1), ('PERCENT TRANSMITTANCE', 'transmittance', 0.01)),
     *(('R', 'reflectance', 1), ('%R', 'reflectance', 0.01), ('Reflectance', 'reflectance', 1)),
     *(('log(1/R)', 'log_reflectance', 1), ('-log(R)', 'log_reflectance', 1)),
+    *(('log10(1/R)', 'log_reflectance', 1), ('-log10(T)', 'absorbance', 1), ('log(R)', '', 1)),
+    *(('log reflectance', '', 1), ('transmission loss (dB)', '', 1), ('ln(1/T)', '', 1)),
+    *(('first derivative of absorbance', '', 1), ('%A', '', 1)),
     *(('LOG 1/R', 'log_reflectance', 1), ('KUBELKA-MUNK', 'kubelka_munk', 1)),
     *(('Raman intensity', 'raman', 1), ('(micromol/mol)-1m-1 (base 10)', 'absorbance', 1)),
     *(('ARBITRARY UNITS', '', 1), ('intensity', '', 1), ('percent', '', 1), ('sample 1', '', 1)),

@@ -19,13 +19,13 @@ AXIS_PATTERNS = {
   'nm': r'\bnm\b|\bnano ?met(er|re)s?\b',
   'um': r'\bum\b|\bmicro ?met(er|re)s?\b|\bmicrons?\b',
 }
-NIST_COEFFICIENT = '(micromol/mol)-1m-1 (base 10)'  # the absorbance of 1 umol/mol along 1 m
-KIND_PATTERNS = (  # the first that is found; 'log(1/R)' before 'R'
-  ('log_reflectance', r'log ?\(? ?1 ?/ ?r\b|log\w* ?\(?r(eflect\w*)?\b'),
-  (
-    'absorbance',
-    r'log ?\(? ?1 ?/ ?t\b|absorban|optical density|^(a|od)$|' + re.escape(NIST_COEFFICIENT),
-  ),
+OTHER_AXES = r'1/m\b|(?<![cnu])m ?\^?-1|\b[kmgt]?hz\b|\bm?ev\b|angstrom|\u00e5|\bpixels?\b'
+NIST_COEFFICIENT = r'\(micromol/mol\)-1m-1 \(base 10\)'  # the absorbance of 1 umol/mol along 1 m
+KIND_PATTERNS = (  # the first that is found; log(R), of unknown sign and base, is none
+  ('log_reflectance', r'log(10)? ?\(? ?1 ?/ ?r\b|- ?log(10)? ?\(? ?r(eflect\w*)?\b'),
+  ('absorbance', r'log(10)? ?\(? ?1 ?/ ?t\b|- ?log(10)? ?\(? ?t(ransm\w*)?\b'),
+  ('', r'\blog|\bln\b|deriv|\bdb\b'),
+  ('absorbance', rf'absorban|optical density|^(a|od)$|{NIST_COEFFICIENT}'),
   ('kubelka_munk', r'kubelka|^k-?m$'),
   ('atr', r'\batr\b'),
   ('transmittance', r'transmi|^%? ?t ?%?$'),
@@ -46,8 +46,8 @@ def axis_unit(word: str) -> str:
     ValueError: the word names two units.
   """
   plain = _plain(word)
-  if plain == 'index':
-    return plain
+  if plain == 'index' or re.search(OTHER_AXES, plain):
+    return plain if plain == 'index' else ''
   found = [unit for unit, pattern in AXIS_PATTERNS.items() if re.search(pattern, plain)]
   if len(found) > 1:
     raise ValueError(f'the axis is in {word!r}, expected one unit; pass axis_unit={found[0]!r}')
