@@ -149,6 +149,16 @@ def test_a_file_that_was_changed_is_refused_unless_within_tolerance():
     export.from_json({'format': 'StableHLO'})
 
 
+def test_a_torn_file_is_refused(tmp_path):
+  path = tmp_path / 'pipeline.json'
+  document.save(Pipeline((snv.Step(),)).fit(MANY), path)
+  for torn in (path.read_bytes()[:-100], b'\xff\x00', b'[]'):
+    path.write_bytes(torn)
+    for load in (document.load, export.load):
+      with pytest.raises(ValueError, match='is no JSON|has format .list., expected'):
+        load(path)
+
+
 def test_golden_spectra_are_none_that_were_measured():
   golden = fitted(MORE).golden_GxL
   distance = np.abs(golden[:, None] - MANY.values).max(-1)

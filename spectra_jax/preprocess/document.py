@@ -61,7 +61,19 @@ def save(fitted: Fitted, path: str | os.PathLike) -> None:
 
 def load(path: str | os.PathLike, tolerance: float = 0.0) -> Fitted:
   """Reads a file of `save`; arguments and errors as `from_json`."""
-  return from_json(json.loads(pathlib.Path(path).read_text()), tolerance)
+  return from_json(read(path), tolerance)
+
+
+def read(path: str | os.PathLike) -> dict:
+  """The document in a file.
+
+  Raises:
+    ValueError: it is no JSON.
+  """
+  try:
+    return json.loads(pathlib.Path(path).read_bytes())
+  except ValueError as error:
+    raise ValueError(f'{path} is no JSON ({error}); give a file as it was written') from None
 
 
 def check_format(document: dict, wanted: str) -> None:

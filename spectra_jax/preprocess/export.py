@@ -8,7 +8,6 @@ import base64
 import dataclasses
 import functools
 import hashlib
-import json
 import os
 import pathlib
 from collections.abc import Callable, Sequence
@@ -19,7 +18,7 @@ import numpy as np
 
 from spectra_jax.preprocess import chunks, codec
 from spectra_jax.preprocess.chunks import Golden
-from spectra_jax.preprocess.document import check_format
+from spectra_jax.preprocess.document import check_format, read
 from spectra_jax.preprocess.pipeline import Fitted
 from spectra_jax.preprocess.signal import Signal
 from spectra_jax.workdir import write_json_atomic
@@ -95,7 +94,7 @@ def save(fitted: Fitted, path: str | os.PathLike, platforms: Sequence[str] = ('c
 
 def load(path: str | os.PathLike, tolerance: float = 0.0) -> Program:
   """Reads a file of `save`; arguments and errors as `from_json`."""
-  return from_json(json.loads(pathlib.Path(path).read_text()), tolerance)
+  return from_json(read(path), tolerance)
 
 
 def _serialise(fitted: Fitted, platforms: Sequence[str]) -> bytes:
