@@ -155,7 +155,7 @@ def test_a_torn_file_is_refused(tmp_path):
   for torn in (path.read_bytes()[:-100], b'\xff\x00', b'[]'):
     path.write_bytes(torn)
     for load in (document.load, export.load):
-      with pytest.raises(ValueError, match='is no JSON|has format .list., expected'):
+      with pytest.raises(ValueError, match=r'is no JSON|has format .list., expected'):
         load(path)
 
 
