@@ -95,6 +95,8 @@ def _write(
   kinds, columns = {}, []
   for number, start in enumerate(range(0, count, size)):
     part = dataset.load(axis, slice(start, min(start + size, count)), **chosen)
+    if start and not len(next(iter(part.values()))):
+      break  # options chose some of the rows that are there
     for kind, spectra in part.items():
       entry = kinds.setdefault(kind, {'state': spectra.state, 'values': [], 'mask': []})
       entry['values'].append(shards.write(folder, f'{kind}-{number:05d}', spectra.values))

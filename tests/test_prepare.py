@@ -154,6 +154,18 @@ def test_a_run_takes_a_prepared_folder_in_memory_and_in_shards(tmp_path):
   same(storage.load(c)['absorbance'], in_memory)
 
 
+def test_options_that_choose_fewer_rows_than_there_are_leave_no_empty_shards(tmp_path, real_data):
+  c = pretrain.get_config('tiny')
+  c.dataset.name, c.dataset.rruff_splits.path = 'rruff_splits', str(real_data / 'rruff_splits')
+  c.dataset.rruff_splits.subset = 'clean'
+  c.axis.low_cm, c.axis.high_cm, c.axis.points = 250.0, 1550.0, 131
+  in_memory = storage.load(c)['raman']
+  c.data.storage, c.data.cache, c.data.shard_rows = 'memmap', str(tmp_path), 97
+  stored = storage.load(c)['raman']
+  same(stored, in_memory)
+  assert len(stored.values.pieces) == 2
+
+
 @pytest.mark.parametrize(
   ('low_cm', 'sign', 'words'),
   [
