@@ -37,11 +37,10 @@ def main(argv: list[str]) -> None:
   if len(argv) > 1:
     raise app.UsageError(f'unexpected arguments {argv[1:]}')
   folder, started = pathlib.Path(OUTPUT.value), time.monotonic()
-  measured, pages = {}, []
+  names, data = STUDIES.value, pathlib.Path(DATA_DIR.value)
+  measured, pages, document = {}, [], {}
   try:
-    loaded = [
-      augmentation_studies.load(name, pathlib.Path(DATA_DIR.value)) for name in STUDIES.value
-    ]
+    loaded = [augmentation_studies.load(name, data) for name in names]  # all, before one is made
     folder.mkdir(parents=True, exist_ok=True)
     for study in loaded:
       found = augmentation_report.measure(study, REPEATS.value, COPIES.value)
@@ -50,11 +49,12 @@ def main(argv: list[str]) -> None:
       about = '{study}: gain in {gain}; {splits} {regime} splits `{split}`'.format(**found)
       pages.append(f'### {about}\n\n{markdown(rows)}\n')
       measured[study.name] = found
+      document = {'studies': measured, 'wall_s': round(time.monotonic() - started, 1)}
+      document |= provenance()
+      write_bytes_atomic(folder / 'table.md', '\n'.join(pages).encode())
+      write_json_atomic(folder / 'report.json', document)  # what is measured is kept
   except (ValueError, OSError) as error:
     sys.exit(f'error: {error}')
-  document = {'studies': measured, 'wall_s': round(time.monotonic() - started, 1)} | provenance()
-  write_bytes_atomic(folder / 'table.md', '\n'.join(pages).encode())
-  write_json_atomic(folder / 'report.json', document)
   print(json.dumps(document, allow_nan=False))
 
 

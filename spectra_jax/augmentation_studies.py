@@ -8,12 +8,13 @@ import pathlib
 from collections.abc import Mapping
 
 import numpy as np
+from sklearn.linear_model import RidgeClassifier
 
 from spectra_jax.augmentation_report import Options, Predict, Study
-from spectra_jax.chemometrics import pls, ridge
+from spectra_jax.chemometrics import pls
 from spectra_jax.datasets import corn, rruff_splits, tecator
 
-SHRINKAGE = 0.03  # of ridge on RRUFF; grouped folds of its training side chose 0.01 to 0.1
+PENALTY = 1e-3  # of ridge on RRUFF a row; five folds of the published training side chose it
 SHIFT_CM = 15.0  # of the second test condition on RRUFF, as in the paper
 
 # Of one trial each: augmentation -> magnitudes; other options below.
@@ -101,12 +102,14 @@ def nearest(values: np.ndarray, target: np.ndarray, groups: np.ndarray) -> Predi
 
 
 def ridge_classes(values: np.ndarray, target: np.ndarray, groups: np.ndarray) -> Predict:
-  """Ridge on class indicators, of first differences of unit length, one shrinkage for all."""
-  classes_C, place_T = np.unique(target, return_inverse=True)
-  indicators_TxC = np.eye(len(classes_C))[place_T]
-  path = ridge.path(_directions(values), indicators_TxC, (SHRINKAGE,))
-  slope_LxC, intercept_C = path.coefficients(0)
-  return lambda tested: classes_C[(_directions(tested) @ slope_LxC + intercept_C).argmax(1)]
+  """Ridge on class indicators, of first differences of unit length, one penalty for all trials.
+
+  The penalty goes with the number of rows, so copies that change nothing gain nothing.
+  """
+  # By Cholesky, in a tenth of the time of the singular values that chemometrics/ridge.py needs.
+  model = RidgeClassifier(alpha=PENALTY * len(values), solver='cholesky')
+  model.fit(_directions(values), target)
+  return lambda tested: model.predict(_directions(tested))
 
 
 def components(values: np.ndarray, target: np.ndarray, groups: np.ndarray) -> Predict:
@@ -170,7 +173,7 @@ def _corn(folder: pathlib.Path) -> Study:
 
 def _directions(values: np.ndarray) -> np.ndarray:
   """First differences, each of unit length."""
-  slope = np.diff(np.float64(values))
+  slope = np.diff(np.float32(values))
   return slope / np.linalg.norm(slope, axis=1, keepdims=True)
 
 

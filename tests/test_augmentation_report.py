@@ -49,6 +49,7 @@ def classes():
   return study(
     line(at),
     target,
+    methods={'1-NN': augmentation_studies.nearest, 'ridge': augmentation_studies.ridge_classes},
     conditions={'as measured': np.float32(line(at)), 'moved': moved},
     trials={
       'nothing': {'shift': {'max_cm': 0.0}},
@@ -67,15 +68,17 @@ def measured():
 def test_a_gain_is_where_the_world_differs_as_the_augmentation_does():
   """Lines moved by 40 are nearer to the other class, unless training shows them moved."""
   found = measured()
-  assert found['without']['1-NN'] == {'as measured': 100.0, 'moved': 50.0}
-  gain = found['trials']['shift']['gain']['1-NN']
-  assert gain['as measured']['mean'] <= 0.0
-  assert gain['moved']['mean'] > 15.0
+  for method in ('1-NN', 'ridge'):
+    assert found['without'][method] == {'as measured': 100.0, 'moved': 50.0}
+    gain = found['trials']['shift']['gain'][method]
+    assert gain['as measured']['mean'] <= 0.0
+    assert gain['moved']['mean'] > 10.0
 
 
 def test_copies_that_change_nothing_gain_nothing():
-  for gain in measured()['trials']['nothing']['gain']['1-NN'].values():
-    assert gain == {'mean': 0.0, 'low': 0.0, 'high': 0.0}
+  for of_method in measured()['trials']['nothing']['gain'].values():
+    for gain in of_method.values():
+      assert gain == {'mean': 0.0, 'low': 0.0, 'high': 0.0}
 
 
 def test_a_report_says_its_regime_and_what_was_refused():
@@ -85,7 +88,7 @@ def test_a_report_says_its_regime_and_what_was_refused():
   assert 'read backwards is that of no substance' in found['trials']['flip']['refused']
   assert 'half of each is neither' in found['trials']['mixing']['refused']
   rows = augmentation_report.table(json.loads(json.dumps(found)))
-  assert {len(row) for row in rows} == {3}
+  assert {len(row) for row in rows} == {5}
   assert [row[0] for row in rows[1:]] == [
     'none: accuracy [%]',
     'nothing',
