@@ -181,7 +181,8 @@ def check_options(config: ConfigDict) -> None:
         f'too few; its keys must be the fields of spectra_jax/{folder}/{name}.py: {cls}'
       )
   backbone = config.backbone.name
-  axis = config.backbone[backbone].get('sequence_axis', '')
+  options = config.backbone[backbone]
+  axis = options.sequence_axis if 'sequence_axis' in options else ''
   if axis:
     raise ValueError(
       f"backbone.{backbone}.sequence_axis is {axis!r}, expected '' in a config, since how a run is "
