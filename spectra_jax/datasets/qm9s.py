@@ -61,16 +61,25 @@ def read_table(path: pathlib.Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     axis = np.array([float(cell) for cell in file.readline().split(',')[1:]])
     numbers, values = np.empty(count, np.int64), np.empty((count, len(axis)), np.float32)
     for row, line in enumerate(file):
-      cells = np.fromstring(line, sep=',')
-      if len(cells) != 1 + len(axis) or not np.isfinite(cells).all():
+      cells = _numbers(line)
+      if len(cells) != 1 + len(axis):
         raise ValueError(
-          f'{path} line {row + 2} has {len(cells)} finite numbers, expected {1 + len(axis)} as the '
-          'header has; get the file again'
+          f'{path} line {row + 2} has not the {1 + len(axis)} finite numbers that the header asks '
+          f'for ({len(line)} characters); get the file again'
         )
       numbers[row], values[row] = cells[0], cells[1:]
   if len(np.unique(numbers)) != count:
     raise ValueError(f'{path} has a molecule twice, expected different numbers; get it again')
   return axis, numbers, values
+
+
+def _numbers(line: str) -> np.ndarray:
+  """The numbers of a line; none where one of them is no finite number."""
+  try:
+    cells = np.array(line.split(','), np.float64)
+  except ValueError:
+    return np.empty(0)
+  return cells if np.isfinite(cells).all() else np.empty(0)
 
 
 def _rows(folder: pathlib.Path, numbers: np.ndarray, others: np.ndarray) -> np.ndarray:
