@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spectra_jax import preprocess
+from spectra_jax.datasets import corn
 from spectra_jax.preprocess import Pipeline, codec, document, export
 from spectra_jax.preprocess.signal import Signal
 from spectra_jax.preprocess.steps import (
@@ -195,6 +196,25 @@ def test_constants_come_from_the_training_side_alone():
   pipeline = Pipeline((crop.Step(505.0, 695.0), autoscale.Step('none')), 'float64', 16).fit(train)
   wanted = (MANY.values - train.values.mean(0))[:, (AXIS > 505) & (AXIS < 695)]
   np.testing.assert_allclose(pipeline.transform(MANY.values), wanted, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+  'step',
+  [
+    snv.Step(),
+    emsc.Step(2, logarithm=True),
+    resample.Step(np.linspace(4010.0, 9000.0, 600), 'cm^-1'),
+  ],
+)
+def test_float32_is_enough_for_real_spectra(real_data, step):
+  """Of one instrument, by what was learnt on another; a share of the largest value."""
+  spectra = corn.read(real_data / 'corn')
+  sides = [spectra.take(np.flatnonzero(spectra.meta['instrument'] == i)) for i in ('m5', 'mp5')]
+  narrow, wide = (
+    Pipeline((step,), dtype).fit(sides[0]).transform(sides[1].values)
+    for dtype in ('float32', 'float64')
+  )
+  assert np.abs(narrow - wide).max() < 2e-6 * np.abs(wide).max()
 
 
 def test_a_pipeline_in_words():
