@@ -207,6 +207,14 @@ def test_a_damaged_picture_does_not_take_the_spectra_with_it():
   np.testing.assert_allclose(found.values[0], files.VALUES[::-1], atol=1e-7)
 
 
+def test_damaged_side_parameters_do_not_take_an_opus_spectrum_with_them():
+  data = files.opus().replace(b'SNM\0' + b'\x02\0\x05\0', b'SNM\0' + b'\x02\0\xfb\xff')
+  assert data != files.opus()
+  (found,) = readers.read_bytes(data, 'a.0')
+  np.testing.assert_allclose(found.values[0], files.VALUES[::-1], atol=1e-7)
+  assert found.meta['title'][0] == ''
+
+
 def test_opus_without_a_result_says_what_there_is():
   with pytest.raises(ValueError, match='no result spectrum among Interferogram'):
     readers.read_bytes(files.opus(2), 'a.0')

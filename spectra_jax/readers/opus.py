@@ -69,26 +69,33 @@ def _blocks(data: bytes) -> tuple[list, set[str]]:
     if size < 0 or at + size > len(data):
       raise ValueError(f'a block of {size} bytes at {at} ends beyond the file')
     block = FileBlock(data, kind, size, at)
-    if block.is_param():
-      _check_parameters(block.bytes)
-    elif not (block.is_data() and kind[3] in ORDINATES):
-      others |= {block.get_label()} if block.is_data() or block.is_data_series() else set()
-      continue
-    block.parse()
-    if block.parse_error:
-      raise ValueError(block.parse_error)
-    blocks.append(block)
+    if block.is_param() or (block.is_data() and kind[3] in ORDINATES):
+      blocks += [block] if _parsed(block) else []
+    elif block.is_data() or block.is_data_series():
+      others.add(block.get_label())
   return blocks, others
 
 
-def _check_parameters(data: bytes) -> None:
-  """Walks the block as the package will: a size below zero would send it in circles."""
+def _parsed(block) -> bool:
+  """Parses a block; False for damaged parameters that the spectrum does without."""
+  says = _endless(block.bytes) if block.is_param() else ''
+  if not says:
+    block.parse()
+    says = block.parse_error
+  if says and (block.is_data() or block.is_data_status()):
+    raise ValueError(says)
+  return not says
+
+
+def _endless(data: bytes) -> str:
+  """What is wrong with parameters that would send the package in circles: a size below zero."""
   at = 0
   while at + 8 <= len(data) and data[at : at + 3] != b'END':
     (words,) = struct.unpack_from('<h', data, at + 6)
     if words < 0:
-      raise ValueError(f'a parameter has size {words}')
+      return f'a parameter has size {words}'
     at += 8 + 2 * words
+  return ''
 
 
 def _results(blocks: list) -> list:

@@ -104,7 +104,7 @@ def _reader(path: str):
 def _positions(found, spectra: int) -> dict[str, np.ndarray]:
   positions = {'x_um': getattr(found, 'xpos', None), 'y_um': getattr(found, 'ypos', None)}
   return {
-    name: np.asarray(at, np.float32)
+    name: np.asarray(at, np.float64)
     for name, at in positions.items()
-    if at is not None and len(at) == spectra and np.ptp(at) > 0
+    if at is not None and len(at) == spectra and np.isfinite(at).all() and np.ptp(at) > 0
   }
