@@ -93,6 +93,7 @@ def get_config() -> ConfigDict:
   c.dataset.rruff_splits.subset = 'raw'  # 63 classes, or clean: 17
   c.dataset.rruff_splits.shift_cm = 0.0  # of the test spectra, padded as the authors do [cm^-1]
   c.dataset.rruff_splits.labels = 0  # 85, 170, 255, 340 of the training side; 0 = all there are
+  c.dataset.rruff_splits.archive = ''  # folder of rruff_excellent_unoriented, to train on as well
   c.dataset.tablets = ConfigDict()  # near infrared of 655 tablets on two instruments
   c.dataset.tablets.path = ''  # raw or prepared folder
   c.dataset.tecator = ConfigDict()  # near infrared of 215 meats

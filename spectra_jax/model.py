@@ -82,8 +82,13 @@ def split_tokens(module: SpectralModel, axis: str) -> SpectralModel:
   of their gradients over the axis is its gradient.
 
   Raises:
-    ValueError: the backbone cannot split its tokens.
+    ValueError: the backbone cannot split its tokens, or the model is one of whole spectra.
   """
+  if not isinstance(module, SpectralModel):
+    raise ValueError(
+      'parallel.seq is more than 1 for a model of whole spectra, whose tokens are not split; set it '
+      'to 1'
+    )
   if 'sequence_axis' not in fields(type(module.backbone)):
     raise ValueError(
       f'parallel.seq is more than 1 with {type(module.backbone).__module__}, expected a backbone '

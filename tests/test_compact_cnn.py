@@ -11,6 +11,7 @@ from scipy.signal import savgol_filter
 from spectra_jax.encoders import compact_cnn
 from spectra_jax.heads.classify import Head
 from spectra_jax.pooling import Pool
+from tests.parameters import draw
 
 NU = np.arange(200.0, 456.0)
 CHANNELS = compact_cnn.CHANNELS
@@ -31,10 +32,8 @@ def encoder(**options):
 @functools.cache
 def initialised(module):
   call = lambda variables, x, seen: module.apply(variables, x, seen, None, NU, False)
-  variables = module.init(
-    jax.random.key(0), spectra(), np.full((3, len(NU)), True), None, NU, False
-  )
-  return jax.jit(call), variables
+  initialise = lambda key, x, seen: module.init(key, x, seen, None, NU, False)
+  return jax.jit(call), draw(initialise, spectra(), np.full((3, len(NU)), True))
 
 
 def features(module, x, seen=None):
@@ -90,7 +89,8 @@ def test_parameters_all_learn_and_stay_float32():
   module = encoder(channels=CHANNELS, dtype='bfloat16')
   call, variables = initialised(module)
   seen = np.full((3, len(NU)), True)
-  gradient = jax.grad(lambda v: (call(v, spectra(), seen).astype(jnp.float32) ** 2).sum())
+  square = lambda v: (call(v, spectra(), seen).astype(jnp.float32) ** 2).sum()
+  gradient = jax.jit(jax.grad(square))
   for path, leaf in jax.tree_util.tree_leaves_with_path(gradient(variables)):
     assert leaf.dtype == 'float32'
     assert jnp.abs(leaf).max() > 0, path
@@ -109,7 +109,7 @@ def test_pools_forget_or_keep_the_place():
 def test_cosine_logits_are_bounded_whatever_the_size_of_features():
   head = Head(outputs=4, norm=False, cosine_scale=8.0)
   x = jax.random.normal(jax.random.key(0), (5, 6, 3))
-  variables = head.init(jax.random.key(1), x, NU)
+  variables = draw(lambda key, x: head.init(key, x, NU), x)
   logits = head.apply(variables, x, NU)
   assert jnp.abs(logits).max() <= 8
   np.testing.assert_allclose(head.apply(variables, 100 * x, NU), logits, rtol=1e-4)

@@ -62,6 +62,7 @@ def test_centring_takes_off_the_mean_of_what_was_measured():
   assert (plain.centre_L == 0).all()
 
 
+@pytest.mark.slow
 def test_a_linear_reading_of_the_spectrum_learns_amounts(task):
   module, batch = task.module(), task.examples('train')
   inputs, targets = task.inputs(None, 0, batch, train=False)

@@ -16,6 +16,7 @@ import numpy as np
 
 from spectra_jax import native
 from spectra_jax.align import align
+from spectra_jax.datasets import rruff_excellent_unoriented
 from spectra_jax.spectra import Spectra
 
 INFO = {
@@ -104,6 +105,24 @@ def sides(spectra: Spectra, labels: int) -> np.ndarray:
   return np.where(raw, np.where(spectra.meta['side'] == 'test', 'test', labelled), '')
 
 
+def archived(path: str, of: Spectra) -> Spectra:
+  """RRUFF's processed spectra of the minerals of `of`, by the same recipe, as training spectra.
+
+  They are from other measurements, their baselines taken off. Specimens of the test side can be
+  among them, since the published splits do not name theirs: a result with them is one with other
+  labelled data.
+  """
+  minerals = set(of.meta['label'])
+  read_all = native.of_state(rruff_excellent_unoriented.read(path), 'baseline_corrected')
+  found = recipe([one for one in read_all if one.meta['label'][0] in minerals])
+  count = len(found)
+  text = lambda word: np.full(count, word)
+  added = {'subset': text(str(of.meta['subset'][0])), 'side': text('train')}
+  added |= {name: np.zeros(count, bool) for name in of.meta if name.startswith('labelled_')}
+  added |= {name: found.meta[name] for name in ('id', 'group', 'label')}
+  return dataclasses.replace(found, meta={name: added[name] for name in of.meta})
+
+
 def _parse(folder: pathlib.Path, source: str) -> Spectra:
   with np.load(folder / 'soysal_rruff.npz', allow_pickle=False) as stored:
     parts = {
@@ -145,15 +164,27 @@ def load(
   subset: str = 'raw',
   shift_cm: float = 0.0,
   labels: int = 0,
+  archive: str = '',
 ) -> Mapping[str, Spectra]:
   """One subset on `axis` [cm^-1]; see `choose`.
 
   `labels` of the raw training spectra keep the side 'train', as in `sides`, and the others of them
-  have 'validation'; 0 = the published sides.
+  have 'validation'; 0 = the published sides. `archive` is the folder of data set
+  rruff_excellent_unoriented, whose spectra of the same minerals then train as well; see `archived`.
+
+  Raises:
+    ValueError: some rows are wanted of data with an archive, such as for shards.
   """
   spectra = read(path)
   if labels:
     labelled = sides(spectra, labels) == 'train'
     side = np.where(labelled | (spectra.meta['side'] == 'test'), spectra.meta['side'], 'validation')
     spectra = dataclasses.replace(spectra, meta={**spectra.meta, 'side': side})
-  return native.on_axis(choose(spectra, subset, shift_cm), axis, rows)
+  chosen = choose(spectra, subset, shift_cm)
+  if archive and rows != native.ALL:
+    raise ValueError(
+      f'rows {rows} are wanted of data with archive {archive!r}, expected all of them: what the '
+      "archive adds is counted nowhere; set data.storage to 'memory'"
+    )
+  parts = [chosen, archived(archive, chosen)] if archive else [chosen]
+  return native.on_axis([dataclasses.replace(x, source=spectra.source) for x in parts], axis, rows)
