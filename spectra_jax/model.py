@@ -86,8 +86,8 @@ def split_tokens(module: SpectralModel, axis: str) -> SpectralModel:
   """
   if not isinstance(module, SpectralModel):
     raise ValueError(
-      'parallel.seq is more than 1 for a model of whole spectra, whose tokens are not split; set it '
-      'to 1'
+      'parallel.seq is more than 1 for a model of whole spectra, expected 1: its tokens are not '
+      'split; set it to 1'
     )
   if 'sequence_axis' not in fields(type(module.backbone)):
     raise ValueError(
