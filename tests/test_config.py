@@ -68,7 +68,10 @@ def test_every_config_can_be_prepared(name, variant, tmp_path, request):
   config = importlib.import_module(f'configs.{name}').get_config(variant)
   data = config.dataset[config.dataset.name]
   if data.path:  # spectra that do not ship with the package
-    data.path = str(request.getfixturevalue('real_data') / config.dataset.name)
+    folder = request.getfixturevalue('real_data')
+    data.path = str(folder / config.dataset.name)
+    if data.get('archive'):
+      data.archive = str(folder / pathlib.Path(data.archive).name)
   run = prepare(config, str(tmp_path))
   assert run.task.split.regime == config.split.regime
 
