@@ -178,6 +178,8 @@ def test_other_spectra_are_refused():
   for sentence, spectra in refused.items():
     with pytest.raises(ValueError, match=sentence):
       pipeline.apply(spectra)
+  with pytest.raises(ValueError, match='training side has 0 spectra'):
+    Pipeline((snv.Step(),)).fit(drawn(0))
   holes = drawn(kind='raman')
   holes.mask[2, 5] = False
   with pytest.raises(ValueError, match=r'spectrum 2 has no value at point 5 \(1 such points\)'):

@@ -21,7 +21,7 @@ from spectra_jax.preprocess.signal import Signal
 from spectra_jax.shards import Sharded
 from spectra_jax.spectra import Spectra
 
-CHUNK = 256  # rows; fastest of 64, 256 and 1024 at 1,000 points: 1 MB stays in a core's cache
+CHUNK = 256  # rows; fastest of 64 to 512 at 1,000 points: 1 MB stays in a cache
 LANES = 16  # a chunk is whole vector registers, so that no row falls into the rest of a loop
 DTYPES = ('float32', 'float64')
 

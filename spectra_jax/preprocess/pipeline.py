@@ -98,8 +98,10 @@ class Pipeline:
     """Constants from `train`, which must be the training side alone.
 
     Raises:
-      ValueError: a step that does not fit the spectra, or points that were not measured.
+      ValueError: a step that does not fit the spectra, no spectra, or points that were not measured.
     """
+    if not len(train):
+      raise ValueError('the training side has 0 spectra, expected at least 1; see the split')
     chunks.check_chunk(self.chunk, self.dtype)
     chunks.check_measured(train)
     signal = Signal.of(train)
