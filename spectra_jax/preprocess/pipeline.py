@@ -98,7 +98,7 @@ class Pipeline:
     """Constants from `train`, which must be the training side alone.
 
     Raises:
-      ValueError: a step that does not fit the spectra, no spectra, or points that were not measured.
+      ValueError: a step that does not fit, no spectra at all, or points that were not measured.
     """
     if not len(train):
       raise ValueError('the training side has 0 spectra, expected at least 1; see the split')
