@@ -135,6 +135,13 @@ def test_calibration_error_of_a_sure_model_is_its_error():
   assert metrics.expected_calibration_error(sure, np.array([0, 1, 1, 1])).value == 0.5
 
 
+def test_bins_end_with_their_upper_edge():
+  """0.35 and 0.4 are both in (0.2, 0.4], where a hit and a miss make up for each other."""
+  near = np.array([[0.4, 0.3, 0.3], [0.35, 0.33, 0.32]])
+  error = metrics.expected_calibration_error(near, np.array([0, 1]), 5)
+  assert error.value == pytest.approx(abs(0.4 - 1 + 0.35) / 2)
+
+
 def scored():
   p, y = two(7)
   probability, true = said(7, len(p))

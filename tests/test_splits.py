@@ -127,7 +127,9 @@ def test_small_classes_are_tested_as_often_as_their_share_says():
   labels = np.array([f'c{i // 2}' for i in range(400)])
   split = stratified_split(ids, groups, labels, 'grouped', (0.7, 0.1, 0.2), 0)
   assert abs(len(split.test) - 80) < 25
-  assert set(labels[split.train]) == set(labels)
+  for seed in range(3):  # half of the classes would have no training
+    split = stratified_split(ids, groups, labels, 'grouped', (0.25, 0.25, 0.5), seed)
+    assert set(labels[split.train]) == set(labels)
 
 
 @settings(max_examples=20, deadline=None)

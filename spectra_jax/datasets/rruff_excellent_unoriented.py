@@ -3,12 +3,12 @@
 5,461 are as RRUFF has processed them (baseline taken off), 10 are raw. Every spectrum has its own
 grid. The group is the specimen: R050441 of R050441_a, since RRUFF numbers the spots and settings.
 
-118 pairs of spectra are the same numbers between 200 and 1300 cm^-1, most of them one specimen under
-two names (anorthite is labradorite, apophyllite-KF is fluorapophyllite-K, lefontite is unknown): no
-model can tell these apart, which costs top-1 among the 108 minerals with at least 8 spectra up to 31
-of 1,408. Nine pairs, four of them on another grid, are under two specimens (R120021 and R120031,
-R060839 and R060837, R050240 and R070655, R150061 and R060720, R060693 and R080015), none of them
-among those 108. `duplicates.find_copies` lists all.
+118 pairs of spectra are the same numbers between 200 and 1300 cm^-1, most of them one specimen
+under two names (anorthite is labradorite, apophyllite-KF is fluorapophyllite-K, lefontite is
+unknown): no model can tell these apart, which costs top-1 among the 108 minerals with at least 8
+spectra up to 31 of 1,408. Nine pairs, four of them on another grid, are under two specimens:
+R120021 and R120031, R060839 and R060837, R050240 and R070655, R150061 and R060720, R060693 and
+R080015, none of them among those 108. `duplicates.find_copies` lists all.
 """
 
 import pathlib
