@@ -72,7 +72,8 @@ def packed(data: bytes, at: int, code: str, value) -> bytes:
   ('name', 'data', 'says'),
   [
     ('points.spc', packed(files.spc(), 4, '<I', 2**31), 'the header speaks of 1 spectra of 2147'),
-    ('subfiles.spc', packed(files.spc(), 24, '<I', 2**31), 'speaks of 2147483648 spectra'),
+    ('none.spc', packed(packed(files.spc(), 4, '<I', 2**28), 24, '<I', 0), 'there are 0 subfiles'),
+    ('subfiles.spc', packed(files.spc(), 24, '<I', 2**31), 'there are 2147483648 subfiles'),
     ('spectra.wdf', packed(files.wdf(), 0x48, '<Q', 2**40), 'speaks of 1099511627776 spectra'),
     ('points.wdf', packed(files.wdf(), 0x3C, '<I', 2**31), 'the block'),
     ('blocks.wdf', packed(files.wdf(), 520, '<Q', 0), 'of 0 bytes ends beyond'),

@@ -16,6 +16,7 @@ from spectra_jax.readers import foreign
 from spectra_jax.readers.raw import Raw
 
 HEADER_BYTES = 512
+MOST_SUBFILES = 50_000
 SUBHEADER_BYTES = 32
 NEW_FORMAT, VERSIONS = 0x4B, b'\x4b\x4c\x4d'
 TRANDM, TALABS, TMULTI, TXYXYS = 1 << 3, 1 << 5, 1 << 2, 1 << 6
@@ -69,8 +70,6 @@ def decode(data: bytes, name: str) -> list[Raw]:
       axes = [np.array(found.xarray, np.float64)]
     else:
       axes = [np.linspace(header.ffirst, header.flast, header.fnpts)]
-  if not values:
-    raise ValueError('there is no subfile, expected a spectrum; export it again')
   return _raws(axes, values, _words(data, header), header)
 
 
@@ -78,6 +77,11 @@ def _check_size(data: bytes) -> None:
   """Refuses more subfiles or points than the file has bytes for, before they are made."""
   (points,), (subfiles,) = (struct.unpack_from('<I', data, at) for at in (POINTS_AT, SUBFILES_AT))
   least = subfiles * (SUBHEADER_BYTES + (0 if data[0] & TXYXYS else 2 * points))
+  if not 0 < subfiles <= MOST_SUBFILES or (points < 2 and not data[0] & TXYXYS):
+    raise ValueError(
+      f'there are {subfiles} subfiles of {points} points, expected 1 to {MOST_SUBFILES} of 2 or '
+      'more; export it again'
+    )
   if least > len(data):
     raise ValueError(
       f'the header speaks of {subfiles} spectra of {points} points, but the file has {len(data)} '
