@@ -85,17 +85,6 @@ def test_a_shift_by_the_stride_moves_features_by_one_place(strides):
   np.testing.assert_allclose(*pooled, atol=1e-5)
 
 
-def test_parameters_all_learn_and_stay_float32():
-  module = encoder(channels=CHANNELS, dtype='bfloat16')
-  call, variables = initialised(module)
-  seen = np.full((3, len(NU)), True)
-  square = lambda v: (call(v, spectra(), seen).astype(jnp.float32) ** 2).sum()
-  gradient = jax.jit(jax.grad(square))
-  for path, leaf in jax.tree_util.tree_leaves_with_path(gradient(variables)):
-    assert leaf.dtype == 'float32'
-    assert jnp.abs(leaf).max() > 0, path
-
-
 def test_pools_forget_or_keep_the_place():
   x = jax.random.normal(jax.random.key(0), (2, 6, 3))
   of = lambda pool: Pool(pool, False, 0, 0.0).apply({}, x, False)

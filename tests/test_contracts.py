@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import spectra_jax.backbones
+import spectra_jax.encoders
 import spectra_jax.heads
 import spectra_jax.losses
 import spectra_jax.tasks
@@ -172,6 +173,28 @@ def test_every_head_parameter_has_a_gradient(name):
     assert jnp.abs(leaf).max() > 0, path
 
 
+@pytest.mark.parametrize('name', files(spectra_jax.encoders))
+def test_encoders_treat_examples_apart_read_what_is_visible_and_learn(name):
+  config = default.get_config()
+  config.encoder.name, config.head.name = name, 'classify'
+  config.backbone.width, config.backbone.linoss.blocks, config.backbone.linoss.state = 8, 1, 8
+  module, nu = model.build_pooled(config, kinds=1, outputs=OUTPUTS), np.arange(400.0, 528.0)
+  x = jax.random.normal(jax.random.key(0), (SHAPE[0], len(nu)))
+  seen, kind = jnp.ones(x.shape, bool).at[:, 40:50].set(False), jnp.zeros(SHAPE[0], int)
+  call = lambda v, x: module.apply(v, x, seen, kind, nu, False)
+  variables = draw(lambda key, x: module.init(key, x, seen, kind, nu, False), x)
+  squares = lambda v, x: (((y := call(v, x)) ** 2).sum(), y)
+  slope = jax.jit(jax.grad(squares, has_aux=True))
+  gradient, whole = slope(variables, x)
+  np.testing.assert_array_equal(slope(variables, x.at[:, 44].set(1e6))[1], whole)
+  changed = slope(variables, x.at[0, 60:70].add(3.0))[1]
+  np.testing.assert_allclose(changed[1:], whole[1:], rtol=1e-5, atol=1e-5)
+  assert jnp.abs(changed[0] - whole[0]).max() > 1e-3
+  for path, leaf in jax.tree_util.tree_leaves_with_path(gradient):
+    assert jnp.isfinite(leaf).all(), path
+    assert jnp.abs(leaf).max() > 0, path
+
+
 LOSSES = loss_examples.examples()
 
 
@@ -271,6 +294,7 @@ def test_imports_go_one_way():
   upward = {
     'spectra_jax/physics': ('flax', 'ml_collections', 'spectra_jax.train', 'spectra_jax.tasks'),
     'spectra_jax/backbones': ('spectra_jax.train', 'spectra_jax.tasks', 'configs'),
+    'spectra_jax/encoders': ('spectra_jax.train', 'spectra_jax.tasks', 'configs'),
     'spectra_jax/heads': ('spectra_jax.train', 'spectra_jax.tasks', 'configs'),
     'spectra_jax/losses': ('spectra_jax.train', 'spectra_jax.tasks', 'configs'),
     'spectra_jax/datasets': ('spectra_jax.train', 'spectra_jax.tasks', 'configs'),
