@@ -2,7 +2,7 @@
 
   python -m experiments.augmentation --data_dir=../shared/data --output=runs/augmentation
 
-Writes report.json and table.md into the output folder. The last line of standard output is one JSON
+Writes gains.json and table.md into the output folder. The last line of standard output is one JSON
 object: study -> regime, split hash, scores without augmentation, gain of each trial.
 """
 
@@ -25,7 +25,7 @@ DATA_DIR = flags.DEFINE_string('data_dir', '../shared/data', 'Folder of the data
 STUDIES = flags.DEFINE_list('studies', list(augmentation_studies.STUDIES), 'Which ones.')
 REPEATS = flags.DEFINE_integer('repeats', 20, 'Splits of each study.', lower_bound=2)
 COPIES = flags.DEFINE_integer('copies', 4, 'Augmented copies of a training spectrum.', 1)
-OUTPUT = flags.DEFINE_string('output', 'runs/augmentation', 'Folder of report.json and table.md.')
+OUTPUT = flags.DEFINE_string('output', 'runs/augmentation', 'Folder of gains.json and table.md.')
 
 
 def markdown(rows: list[list[str]]) -> str:
@@ -52,7 +52,7 @@ def main(argv: list[str]) -> None:
       document = {'studies': measured, 'wall_s': round(time.monotonic() - started, 1)}
       document |= provenance()
       write_bytes_atomic(folder / 'table.md', '\n'.join(pages).encode())
-      write_json_atomic(folder / 'report.json', document)  # what is measured is kept
+      write_json_atomic(folder / 'gains.json', document)  # what is measured is kept
   except (ValueError, OSError) as error:
     sys.exit(f'error: {error}')
   print(json.dumps(document, allow_nan=False))

@@ -160,7 +160,7 @@ def test_the_binary_measures_real_spectra(real_data, tmp_path):
   command += ['--studies=tecator', '--repeats=2', '--copies=1', f'--output={tmp_path}']
   said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
   document = json.loads(said.splitlines()[-1])
-  assert document == json.loads((tmp_path / 'report.json').read_text())
+  assert document == json.loads((tmp_path / 'gains.json').read_text())
   found = document['studies']['tecator']
   assert found['regime'] == 'grouped'
   assert 1.5 < found['without']['PLS']['as measured'] < 4.5
