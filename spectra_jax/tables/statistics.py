@@ -117,7 +117,7 @@ def paired(ours: Sums, theirs: Sums, test: str, seed: int = 0) -> float:
     raise ValueError(f'test is {test!r}, expected one of {", ".join(TESTS)}; correct the table')
   if ours.form != theirs.form:
     raise ValueError(
-      f'one row has a score of form {ours.form} and the other of {theirs.form}, expected one score; '
+      f'one row has a score of form {ours.form} and the other of {theirs.form}, expected one form; '
       'evaluate the older run again'
     )
   if test == 'wilcoxon' and ours.form not in OF_ONE_GROUP:
