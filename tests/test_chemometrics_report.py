@@ -4,6 +4,8 @@ import dataclasses
 import functools
 import json
 import pathlib
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -15,6 +17,8 @@ from spectra_jax.protocols import Protocol
 from spectra_jax.spectra import Spectra
 from spectra_jax.tables import cells, spec
 from tests.test_chemometrics import classes, mixtures
+
+ROOT = pathlib.Path(__file__).parent.parent
 
 
 @functools.cache
@@ -220,3 +224,21 @@ def test_classes_are_reported_as_by_networks(tmp_path):
   assert low < hits.mean() < high
   with pytest.raises(ValueError, match=r"method is 'pcr', expected .* that does classification"):
     run('classes', asked, 'pcr', 'raw', tmp_path / 'other')
+
+
+def command(*flags):
+  words = [sys.executable, '-m', 'experiments.chemometrics', *flags]
+  return subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+
+
+@pytest.mark.slow
+def test_the_binary_says_its_scores_and_goes_on(real_data, tmp_path):
+  flags = ['--methods=pls', '--preprocessings=raw', f'--root={tmp_path}', f'--data_dir={real_data}']
+  first, second = (command('--protocols=tecator', *flags) for _ in range(2))
+  said = json.loads(first.stdout.splitlines()[-1])
+  assert said == json.loads(second.stdout.splitlines()[-1])  # its wall time too: nothing ran again
+  assert said == json.loads((tmp_path / 'chemometrics.json').read_text())
+  assert 1 < said['cells'][0]['score']['fat'] < 3
+  wrong = command('--protocols=tecatur', *flags)
+  assert wrong.returncode == 1
+  assert "error: protocol is 'tecatur', expected one of" in wrong.stderr
