@@ -73,7 +73,8 @@ def find_copies(
   exact = exact_copies(spectra)
   known = {(pair.first, pair.second) for pair in exact}
   rows = _Rows(spectra)
-  near = [key for key in _candidates(rows, shift_points, ratio) if key[:2] not in known]
+  # Taps can take up most of the noise of one side: none are used on the first pass.
+  near = [key for key in _candidates(rows, shift_points, max(1.0, ratio)) if key[:2] not in known]
   return sorted(exact + [pair for pair in _compared(rows, near) if pair.ratio <= ratio])
 
 

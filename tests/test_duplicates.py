@@ -75,6 +75,20 @@ def test_bytes_rounding_smoothing_and_order_of_rows():
   ]
 
 
+@pytest.mark.parametrize('points', [80, 150, 400])
+def test_smoothed_and_shifted_copies_of_short_spectra(points):
+  """Below 256 points the first pass leaves out none, and has no margin from that."""
+  values = measured(6)[:, :points]
+  moved = shifted(values[7], 3.5, 1)
+  planted = [scipy.ndimage.uniform_filter1d(values[i], 3) for i in (2, 5)] + [moved]
+  found = find_copies(spectra(np.concatenate([values, planted])), shift_points=10)
+  assert [(p.first, p.second, p.kind) for p in found] == [
+    (2, 12, SCALED),
+    (5, 13, SCALED),
+    (7, 14, SHIFTED),
+  ]
+
+
 @pytest.mark.parametrize('noise', [1e-3, 1e-2, 0.1, 1.0])
 def test_replicates_have_noise_of_their_own_and_are_no_copies(noise):
   """40 measurements of one sample: 780 pairs that differ by their noise alone."""
