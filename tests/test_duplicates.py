@@ -78,7 +78,7 @@ def test_bytes_rounding_smoothing_and_order_of_rows():
 @pytest.mark.parametrize('points', [80, 150, 400])
 def test_smoothed_and_shifted_copies_of_short_spectra(points):
   """Below 256 points the first pass leaves out none, and has no margin from that."""
-  values = measured(6)[:, :points]
+  values = measured(6, noise=0.05)[:, :points]
   moved = shifted(values[7], 3.5, 1)
   planted = [scipy.ndimage.uniform_filter1d(values[i], 3) for i in (2, 5)] + [moved]
   found = find_copies(spectra(np.concatenate([values, planted])), shift_points=10)
