@@ -436,6 +436,18 @@ def test_gradients_are_finite_and_masked_values_have_none(kind, names):
   assert (np.asarray(slopes)[:, mask] != 0).mean() > 0.9
 
 
+@pytest.mark.slow
+def test_all_of_it_lowers_for_every_device():
+  run = jax.jit(jax.vmap(augment.build(options(*ON), spectra('absorbance'))))
+  shaped = lambda dtype: jax.ShapeDtypeStruct((8, len(NU)), dtype)
+  arguments = jax.eval_shape(lambda: KEYS[:8]), shaped('float32'), shaped('bool')
+  exported = jax.export.export(run, platforms=['cpu', 'cuda', 'tpu'])(*arguments)
+  assert [(out.dtype, out.shape) for out in exported.out_avals] == [
+    (np.float32, (8, len(NU))),
+    (bool, (8, len(NU))),
+  ]
+
+
 @settings(max_examples=12, deadline=None)
 @given(mask=st.lists(st.booleans(), min_size=12, max_size=12).filter(any))
 def test_holes_are_bridged_by_straight_lines(mask):
