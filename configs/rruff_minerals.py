@@ -3,10 +3,11 @@
   python -m experiments.train --config=configs/rruff_minerals.py:cnn --workdir=runs/minerals/cnn
   python -m experiments.sweep run --config=configs/rruff_minerals.py:cnn --root=runs/minerals/cnn
 
-108 minerals with at least 8 spectra, 1,408 spectra. The regime 'grouped' keeps the spectra of a
-specimen (RRUFF id) on one side; 'instrument' tests specimens that are new on a laser that is new.
-Variants: cnn (the strong CNN of configs/rruff.py), linoss (D-LinOSS on tokens), tiny. The nearest
-neighbour stands in the report of each run.
+108 minerals with at least 8 processed spectra, 1,408 in all. The regime 'grouped' keeps the spectra
+of a specimen (RRUFF id) on one side; 'instrument' tests specimens that are new on a laser that is
+new. Minerals without a training specimen are left out. Variants: cnn (the strong CNN of
+configs/rruff.py), linoss (D-LinOSS on tokens), tiny. The nearest neighbour stands in the report of
+each run.
 """
 
 from ml_collections import ConfigDict

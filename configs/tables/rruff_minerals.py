@@ -28,8 +28,8 @@ def rows(regime: str) -> tuple[dict, ...]:
 def get_config() -> ConfigDict:
   c = default.get_config()
   c.caption = (
-    'Accuracy on specimens that were not trained on, 108 minerals with at least 8 spectra; classes '
-    'without a training specimen are left out.'
+    'Accuracy on specimens that were not trained on, of 108 minerals with at least 8 processed '
+    'spectra; spectra of a mineral without a training specimen are left out.'
   )
   c.rows = rows('grouped')
   c.columns = (
