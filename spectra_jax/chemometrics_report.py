@@ -204,6 +204,7 @@ def _about(
   made['packages'] |= {name: importlib.metadata.version(name) for name in PACKAGES}
   return {
     'wall_s': wall_s,
+    'wall_s_total': wall_s,  # what was stopped is made anew, nothing goes on
     'split': {'regime': protocol.regime, 'hash': protocol.hash, 'rows': rows},
     'seed': settings.seed,
     'identity': identity,
