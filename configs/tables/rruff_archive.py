@@ -16,7 +16,7 @@ def get_config() -> ConfigDict:
     'hold specimens of the test side, which the published splits do not name.'
   )
   row = lambda label, members: {
-    'label': label,
+    'label': label + ', {train.steps:,} steps',
     'runs': 'rruff/archive/**',
     'where': {'split.regime': 'given', 'train.members': members},
     'method': 'model',
