@@ -1,12 +1,15 @@
-"""Writes the tables of README.md from the committed reports, or checks that they are theirs.
+"""Writes the tables of README and docs from the committed reports, or checks that they are theirs.
 
 python -m experiments.readme          # rewrite
-python -m experiments.readme --check  # exit 1 when README.md says something else
+python -m experiments.readme --check  # exit 1 when a page says something else
+
+A page has `<!-- NAME: generated ... -->`, the table, `<!-- end of NAME -->`; NAME is a function of
+this file, of numbers that benchmarks measured, or a table of runs in configs/tables.
 """
 
-import functools
 import json
 import pathlib
+import re
 import sys
 
 from absl import app, flags
@@ -16,6 +19,11 @@ from spectra_jax.tables import cells, output, spec
 ROOT = pathlib.Path(__file__).parent.parent
 RESULTS = ROOT / 'experiments' / 'results'
 BENCH = RESULTS / 'bench' / 'cpu-2-cores.json'
+PAGES = (ROOT / 'README.md', ROOT / 'docs' / 'real_spectra.md')
+MARKED = re.compile(
+  r'(?P<head><!-- (?P<name>\w+): generated[^\n]*)\n.*?\n(?P<end><!-- end of (?P=name) -->)',
+  re.DOTALL,
+)
 WHAT, STACK = ('forward', 'training'), ('inference', 'training')
 
 CHECK = flags.DEFINE_bool('check', False, 'Compare only.')
@@ -143,37 +151,35 @@ def materials() -> str:
   return '\n'.join([*head, *(f'| {name} | {cells(name)} |' for name in sorted(found))])
 
 
-TABLES = {
+MEASURED = {
   'layers': layers,
   'comparisons': comparisons,
   'backbones': backbones,
   'transforms': transforms,
   'materials': materials,
-  **{
-    name: functools.partial(of_runs, name) for name in ('pretrain', 'optical_constants', 'paired')
-  },
 }
 
 
-def updated(text: str) -> str:
-  """`text` with each table between `<!-- NAME: generated ... -->` and `<!-- end of NAME -->`."""
-  for name, make in TABLES.items():
-    head, rest = text.split(f'<!-- {name}: generated', 1)
-    mark, rest = rest.split('\n', 1)
-    end = f'<!-- end of {name} -->'
-    text = f'{head}<!-- {name}: generated{mark}\n{make()}\n{end}' + rest.split(end, 1)[1]
-  return text
+def updated(page: pathlib.Path) -> str:
+  """The text of a page with each of its tables as it is today."""
+
+  def renew(found: re.Match) -> str:
+    name = found['name']
+    table = MEASURED[name]() if name in MEASURED else of_runs(name)
+    return f'{found["head"]}\n{table}\n{found["end"]}'
+
+  return MARKED.sub(renew, page.read_text())
 
 
 def main(argv: list[str]) -> None:
   if len(argv) > 1:
     raise app.UsageError(f'unexpected arguments {argv[1:]}')
-  path = ROOT / 'README.md'
-  text = path.read_text()
-  if not CHECK.value:
-    path.write_text(updated(text))
-  elif text != updated(text):
-    sys.exit('error: README.md is not what the reports say; run `python -m experiments.readme`')
+  for page in PAGES:
+    text = updated(page)
+    if not CHECK.value:
+      page.write_text(text)
+    elif text != page.read_text():
+      sys.exit(f'error: {page} is not what the reports say; run `python -m experiments.readme`')
 
 
 if __name__ == '__main__':

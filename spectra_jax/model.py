@@ -223,6 +223,11 @@ def build(config: ConfigDict, kinds: int) -> SpectralModel:
       f'encoder.name is {config.encoder.name!r}, expected tokens for a model that predicts '
       'spectra; others are for classification and regression'
     )
+  if config.train.members != 1:
+    raise ValueError(
+      f'train.members is {config.train.members}, expected 1 for a model that predicts spectra; '
+      'several are for classification and regression'
+    )
   lattice = {name: config.tokenize[name] for name in ('step_cm', 'knots_per_step')}
   head = build_part(config, 'head', lattice)
   return SpectralModel(_tokenizer(config, kinds), build_part(config, 'backbone', {}), head)
@@ -241,14 +246,21 @@ def build_pooled(config: ConfigDict, kinds: int, outputs: int) -> PooledModel:
     )
   if config.train.members < 1:
     raise ValueError(f'train.members is {config.train.members}, expected at least 1; set it to 1')
+  # Each member has modules of its own: one that two of them hold would share its parameters.
+  parts = [_pooled_parts(config, kinds, outputs) for _ in range(config.train.members)]
+  encoders, heads = zip(*parts, strict=True)
+  return PooledModel(encoders, heads)
+
+
+def _pooled_parts(config: ConfigDict, kinds: int, outputs: int) -> tuple[nn.Module, nn.Module]:
+  """(encoder, head) of one member."""
   given = {'dtype': _activations(config), 'outputs': outputs}
   if config.encoder.name == 'tokens':
     given |= {
       'tokenizer': _tokenizer(config, kinds),
       'backbone': build_part(config, 'backbone', {}),
     }
-  several = lambda part: tuple(build_part(config, part, given) for _ in range(config.train.members))
-  return PooledModel(several('encoder'), several('head'))
+  return build_part(config, 'encoder', given), build_part(config, 'head', given)
 
 
 def _tokenizer(config: ConfigDict, kinds: int) -> Tokenizer:

@@ -7,6 +7,14 @@ from spectra_jax.spectra import KINDS, STATES, check_member
 
 # Spectra, and what is known of single bands: positions, as wavenumbers or as wavelengths.
 SIGNALS = (*KINDS, 'wavenumber', 'wavelength')
+# Why no law of absolute spectra is asked after a correction, where it gives no reason of its own.
+CORRECTED = {
+  'normalised': 'every spectrum was scaled by a factor of its own',
+  'baseline_corrected': 'what was taken off as a baseline is not known to the precision of a law',
+  'scatter_corrected': 'every spectrum was scaled and offset by numbers of its own',
+  'smoothed': 'smoothing moves intensity along the axis',
+  'scores': 'scores are no values on an axis',
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +48,8 @@ class Domain:
       legal = ' or '.join(' with '.join(each) for each in self.kinds)
       self._refuse(' with '.join(kinds), self._reason(kinds), f'expected {legal}')
     if state not in self.states:
-      self._refuse(f'the state {state}', self.why[state], f'expected {" or ".join(self.states)}')
+      why = {**CORRECTED, **self.why}[state]
+      self._refuse(f'the state {state}', why, f'expected {" or ".join(self.states)}')
 
   def _reason(self, kinds: tuple[str, ...]) -> str:
     return next((self.why[kind] for kind in kinds if kind in self.why), self.otherwise)

@@ -11,7 +11,9 @@ from experiments import bench
 def test_both_sides_compute_the_same_and_all_is_reported():
   module = bench.load('preprocess')
   with flagsaver.flagsaver():
-    flags.FLAGS(['bench', '--spectra=40', '--spectrum_points=32', '--rounds=2', '--chunks=16,32'])
+    flags.FLAGS(
+      ['bench', '--spectrum_rows=40', '--spectrum_points=32', '--rounds=2', '--chunks=16,32']
+    )
     result = json.loads(json.dumps(module.run()))
   assert result['max_error'] < 1e-5
   assert result['max_error_f64'] < 1e-12

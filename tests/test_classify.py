@@ -1,12 +1,14 @@
 """Classification: what the model sees, what is counted, what baselines know, what is refused."""
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from spectra_jax import model
 from spectra_jax.losses.cross_entropy import balanced, cross_entropy
 from spectra_jax.tasks import classify
 from tests import labelled
@@ -170,6 +172,21 @@ def parameters(task):
   inputs, _ = task.inputs(None, 0, batch, train=False)
   initialise = lambda key, inputs: module.init(key, **inputs, nu_L=task.nu_L, train=False)
   return module, draw(initialise, inputs)
+
+
+@pytest.mark.parametrize('encoder', model.names('encoders'))
+def test_members_share_no_parameter(encoder):
+  counts = []
+  for members in (1, 2):
+    config = labelled.config('classify', **{'train.members': members, 'encoder.name': encoder})
+    module = model.build_pooled(config, kinds=1, outputs=4)
+    values_BxL = np.zeros((1, config.axis.points), np.float32)
+    nu_L = np.linspace(config.axis.low_cm, config.axis.high_cm, config.axis.points)
+    initialise = functools.partial(module.init, nu_L=nu_L, train=False)
+    arrays = (jax.random.key(0), values_BxL, values_BxL == 0, np.zeros(1, np.int32))
+    leaves = jax.tree.leaves(jax.eval_shape(initialise, *arrays)['params'])
+    counts.append(sum(leaf.size for leaf in leaves))
+  assert counts[1] == 2 * counts[0]
 
 
 def test_members_learn_apart_and_predict_together_whatever_the_batch():

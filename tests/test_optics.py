@@ -143,7 +143,7 @@ def test_the_wave_decays_away_from_the_interface(n, k, s):
   assert q.imag >= 0
   assert q.real >= 0
   square = complex((n - s) * (n + s) - k * k, 2 * n * k)
-  assert abs(q**2 - square) <= 1e-14 * abs(square)
+  assert abs(q**2 - square) <= 1e-14 * abs(square) + 1e-300  # subnormal numbers count as 0
 
 
 def test_float32_keeps_the_digits_of_weak_absorption():

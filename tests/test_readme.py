@@ -5,6 +5,7 @@ import pathlib
 import re
 
 import numpy as np
+import pytest
 
 from experiments import readme
 
@@ -12,16 +13,22 @@ ROOT = pathlib.Path(__file__).parent.parent
 TEXT = (ROOT / 'README.md').read_text()
 
 
-def test_table_is_generated_from_committed_reports():
-  assert list(readme.RESULTS.glob('pretrain/*/report.json'))
-  assert readme.updated(TEXT) == TEXT
+@pytest.mark.parametrize('page', readme.PAGES, ids=lambda page: page.stem)
+def test_tables_are_generated_from_committed_reports(page):
+  text = page.read_text()
+  marks = re.findall(r'<!-- (\w+): generated', text)
+  assert marks == re.findall(r'<!-- end of (\w+) -->', text) == [*dict.fromkeys(marks)]
+  assert {found['name'] for found in readme.MARKED.finditer(text)} == set(marks) != set()
+  assert readme.updated(page) == text
 
 
 def test_commands_and_files_exist():
-  for module in re.findall(r'python -m (experiments\.\w+)', TEXT):
-    assert (ROOT / (module.replace('.', '/') + '.py')).exists(), module
-  for link in re.findall(r'\]\(([^)#]+)\)', TEXT):
-    assert link.startswith('http') or (ROOT / link).exists(), link
+  for page in readme.PAGES:
+    text = page.read_text()
+    for module in re.findall(r'python -m (experiments\.\w+)', text):
+      assert (ROOT / (module.replace('.', '/') + '.py')).exists(), module
+    for link in re.findall(r'\]\(([^)#]+)\)', text):
+      assert link.startswith('http') or (page.parent / link).exists(), link
   assert 'pip install -e . && python -m experiments.train' in TEXT
   assert "pip install -e '.[test]' && pytest" in TEXT
 

@@ -102,8 +102,8 @@ def test_one_run_without_scores_has_the_interval_that_it_gives_itself(tmp_path):
   (folder / 'report.json').write_text(json.dumps(report))
   table = make_table(rows=(ROW, {**ROW, 'label': 'gaussian', 'method': 'gaussian'}))
   model, gaussian = (line.cells[0] for line in cells.build(table, tmp_path))
-  assert (model.low, model.high, model.over) == (0.1, 0.9, 'test examples')
-  assert (gaussian.low, gaussian.high, gaussian.over) == (0.5, 0.7, 'test examples')
+  assert (model.low, model.high, model.over) == (0.1, 0.9, 'test samples')
+  assert (gaussian.low, gaussian.high, gaussian.over) == (0.5, 0.7, 'test samples')
   (other_level,) = cells.build(make_table(level=0.9), tmp_path)
   assert other_level.cells[0].low is None
   make_run(tmp_path / 'sweep', 'b', seed=1, with_scores=False)

@@ -10,7 +10,7 @@ import pytest
 from ml_collections import ConfigDict
 
 from configs import pretrain
-from spectra_jax import scores, train
+from spectra_jax import augment, scores, train
 from spectra_jax.workdir import claim
 from tests import events
 
@@ -82,11 +82,28 @@ def test_every_key_is_read(finished):
   config, read, *_ = finished
   unselected = tuple(
     f'{part}.{name}.'
-    for part in ('dataset', 'task', 'backbone', 'head')
+    for part in ('dataset', 'task', 'backbone', 'encoder', 'head')
     for name in config[part]
     if name not in (config[part].name, 'name')
   )
-  assert {key for key in set(leaves(config)) - read if not key.startswith(unselected)} == set()
+  magnitudes = {f'{name}.{key}' for name, keys in augment.MAGNITUDES.items() for key in keys}
+  off = {key for key in leaves(config.augment) if key not in magnitudes}
+  unread = set(leaves(config)) - read - {f'augment.{key}' for key in off}
+  assert {key for key in unread if not key.startswith(unselected)} == set()
+
+
+@pytest.mark.parametrize(
+  ('key', 'value', 'words'),
+  [
+    ('augment.shift.max_cm', 5.0, 'does not augment'),
+    ('train.members', 2, 'expected 1 for a model that predicts spectra'),
+  ],
+)
+def test_what_the_task_would_not_do_is_refused(key, value, words, tmp_path):
+  config = pretrain.get_config('tiny')
+  config.update_from_flattened_dict({key: value})
+  with pytest.raises(ValueError, match=words):
+    train.prepare(config, str(tmp_path))
 
 
 def test_the_run_leaves_its_record(finished):

@@ -1,6 +1,6 @@
 """SNV and a Savitzky-Golay first derivative of many spectra, beside chemotools, in one run.
 
-  python -m experiments.bench preprocess --spectra=100000 --spectrum_points=1000
+  python -m experiments.bench preprocess --spectrum_rows=100000 --spectrum_points=1000
 
 Both sides get the arrays that they work in: this package float32, chemotools float64, so that
 neither has to convert. Rounds take them in turn.
@@ -28,7 +28,7 @@ from spectra_jax.preprocess import Fitted, Pipeline, chunks
 from spectra_jax.preprocess.steps import savitzky_golay, snv
 from spectra_jax.spectra import Spectra
 
-_SPECTRA = flags.DEFINE_integer('spectra', 100_000, 'spectra, N', lower_bound=1)
+_SPECTRA = flags.DEFINE_integer('spectrum_rows', 100_000, 'spectra, N', lower_bound=1)
 _POINTS = flags.DEFINE_integer('spectrum_points', 1000, 'points of a spectrum', lower_bound=16)
 _CHUNKS = flags.DEFINE_list('chunks', [str(chunks.CHUNK)], 'rows at a time; the first one counts')
 _WINDOW, _DEGREE = 11, 2

@@ -68,6 +68,20 @@ class Augmentation:
     return mixing.mix(purpose(key, 'mixing'), example, library, share=self.mixing_share)
 
 
+MAGNITUDES = {'mixing': ('share',), **{name: which for name, (_, which) in STEPS.items()}}
+
+
+def check_off(options: Mapping[str, Mapping[str, Any]], task: str) -> None:
+  """Raises a ValueError where an augmentation is on, for tasks that do not augment."""
+  for name, keys in MAGNITUDES.items():
+    for key in keys:
+      if options[name][key]:
+        raise ValueError(
+          f'augment.{name}.{key} is {options[name][key]}, expected 0 for the task {task}, which '
+          'does not augment; set it to 0 or choose classify or regress'
+        )
+
+
 def purpose(key: jax.Array, name: str) -> jax.Array:
   """The key of one augmentation of an example."""
   return jax.random.fold_in(key, zlib.crc32(name.encode()))

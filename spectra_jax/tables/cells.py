@@ -24,7 +24,7 @@ class Cell:
     column: of the table.
     value: None where it is missing, or where the row has no such number (`applies` is False then).
     low, high: ends of the interval; None where one number says nothing about its spread.
-    over: what the interval is over: 'seeds and groups', 'groups', 'seeds', 'test examples', or ''.
+    over: what the interval is over: 'seeds and groups', 'groups', 'seeds', 'test samples', or ''.
     p: of the comparison with the row `against`; p_holm allows for all comparisons of the table.
     difference: from that row, with its interval over seeds and groups.
     runs: it is the mean over them.
@@ -147,7 +147,7 @@ def _take_reported(cell: Cell, table: Table, method: str) -> None:
   path = cell.column.interval.format(method=method)
   ends = cell.runs[0].number(path) if path else None
   if ends is not None and table.level == REPORTED_LEVEL:
-    (cell.low, cell.high), cell.over = ends, 'test examples'
+    (cell.low, cell.high), cell.over = ends, 'test samples'
 
 
 def _of_baseline(

@@ -18,7 +18,7 @@ from jax.typing import ArrayLike
 from matplotlib.figure import Figure
 from ml_collections import ConfigDict
 
-from spectra_jax import figures, metrics, model, shards
+from spectra_jax import augment, figures, metrics, model, shards
 from spectra_jax.chemometrics import inpainting
 from spectra_jax.losses.masked_mse import masked_mse
 from spectra_jax.scores import Ratios
@@ -341,6 +341,7 @@ def build(config: ConfigDict, spectra: Mapping[str, Spectra], split: Split) -> T
     ValueError: a ratio that is no share, bands that the axis cannot hold, or spectra that are
       negative or not measured somewhere.
   """
+  augment.check_off(config.augment, 'masked')
   nu_L = spectra[next(iter(spectra))].axis
   check_bands('masked', config.task.masked, nu_L, ratios=('ratio', 'ratio_start'))
   kinds = tuple(spectra)

@@ -23,7 +23,7 @@ from jax.typing import ArrayLike
 from matplotlib.figure import Figure
 from ml_collections import ConfigDict
 
-from spectra_jax import figures, law_report, model, shards
+from spectra_jax import augment, figures, law_report, model, shards
 from spectra_jax.chemometrics import inpainting
 from spectra_jax.law_report import LawTask, Outputs
 from spectra_jax.losses.kramers_kronig import kramers_kronig
@@ -300,6 +300,7 @@ def build(config: ConfigDict, spectra: Mapping[str, Spectra], split: Split) -> T
     ValueError: spectra that lack one of reflectance, n and k; a ratio that is no share; bands that
       the axis cannot hold; or negative noise or tolerance.
   """
+  augment.check_off(config.augment, 'optical_constants')
   missing = {'reflectance', *QUANTITIES} - set(spectra)
   if missing:
     raise ValueError(

@@ -24,7 +24,7 @@ from jax.typing import ArrayLike
 from matplotlib.figure import Figure
 from ml_collections import ConfigDict
 
-from spectra_jax import figures, law_report, model, shards
+from spectra_jax import augment, figures, law_report, model, shards
 from spectra_jax.chemometrics import inpainting
 from spectra_jax.law_report import LawTask, Outputs, Scores
 from spectra_jax.losses.non_negativity import non_negativity
@@ -312,6 +312,7 @@ def build(config: ConfigDict, spectra: Mapping[str, Spectra], split: Split) -> T
     ValueError: spectra of other kinds than IR and Raman, a ratio that is no share, or bands that
       the axis cannot hold.
   """
+  augment.check_off(config.augment, 'paired')
   if set(spectra) != set(KINDS):
     raise ValueError(
       f'the data set gives {", ".join(sorted(spectra))}, expected ir and raman of the same '
