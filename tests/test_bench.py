@@ -69,6 +69,7 @@ def test_stack_compares_three():
   assert result['loss_difference'] < 1e-4
 
 
+@pytest.mark.slow
 def test_block_matches_parameters():
   result = in_process('block', '--shape=2,64,16,8', '--taps=3', '--rounds=1')
   sizes = result['params']
@@ -80,12 +81,14 @@ def test_block_matches_parameters():
       assert 0.5 < sizes[cnn] / sizes[name] < 2
 
 
+@pytest.mark.slow
 def test_memory_of_every_length():
   result = in_process('memory', '--shape=2,8,4,3', '--lengths=64')
   assert set(result['temp_mib']) == {'64'}
   assert result['ratio_memory'] > 1
 
 
+@pytest.mark.slow
 def test_scaling_draws_its_figure(tmp_path):
   path = tmp_path / 'growth.png'
   flags_ = ['--shape=1,8,8,4', '--lengths=16', '--rounds=1', f'--figure={path}']
