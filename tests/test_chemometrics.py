@@ -14,6 +14,7 @@ from sklearn.linear_model import LinearRegression, Ridge
 
 import spectra_jax.chemometrics
 from spectra_jax.chemometrics import (
+  aligned_svm,
   gaussian_process,
   linear,
   neighbours,
@@ -28,6 +29,7 @@ from spectra_jax.chemometrics import (
 
 CHANNELS = 40
 SMALL = {  # so that all of them take seconds
+  'aligned_svm': {'windows': (5,), 'lags': 3, 'gammas': (1.0,)},
   'forest': {'trees': 30, 'shares': (0.33,)},
   'gaussian_process': {'components': (2, 4)},
   'neighbours': {'counts': (3,)},
@@ -254,3 +256,33 @@ def test_wavelet_peaks_are_where_the_bands_are():
 def test_what_nothing_can_be_learned_from_is_refused(change, words):
   with pytest.raises(ValueError, match=words):
     pls.fit(*change(*mixtures(10)), 0)
+
+
+def test_aligned_likeness_is_the_best_lag_less_its_cost():
+  rng = np.random.default_rng(0)
+  a, b = rng.normal(size=(3, 60)), rng.normal(size=(2, 60))
+  found = aligned_svm.likeness(a, b, 0.01, (5, 9), 4)
+  wanted = np.zeros((3, 2))
+  for window in (5, 9):
+    x, y = (aligned_svm.edges(values, window) for values in (a, b))
+    for i, j in np.ndindex(3, 2):
+      each = []
+      for lag in range(-4, 5):
+        pairs = [(x[i, t + lag], y[j, t]) for t in range(60) if 0 <= t + lag < 60]
+        u, v = np.array(pairs).T
+        each.append(u @ v / np.sqrt((u @ u) * (v @ v)) - 0.01 * abs(lag))
+      wanted[i, j] += max(each) / 2
+  np.testing.assert_allclose(found, wanted, rtol=1e-10)
+  np.testing.assert_allclose(aligned_svm.likeness(b, a, 0.01, (5, 9), 4), found.T, rtol=1e-10)
+
+
+def test_moved_spectra_differ_by_the_cost_of_the_lag_whatever_their_scale():
+  place = np.arange(200.0)
+  line = lambda centre: np.exp(-(((place - centre) / 4) ** 2))
+  still, moved = line(80) + 0.5 * line(130), line(87) + 0.5 * line(137)
+  found = aligned_svm.likeness(5 * moved[None], still[None], 0.003, (9,), 10)
+  np.testing.assert_allclose(found, 1 - 7 * 0.003, rtol=1e-6)
+  far = aligned_svm.likeness(moved[None], still[None], 0.003, (9,), 3)
+  assert far < 0.8  # no lag reaches that far
+  with pytest.raises(ValueError, match='lags is 101 for 200 points, expected 0 to 100'):
+    aligned_svm.likeness(moved[None], still[None], 0.003, (9,), 101)
