@@ -10,12 +10,13 @@ from configs.tables import default
 PAPER = (
   'Soysal et al. 2025, arXiv:2509.25964: compact CNN, their 850 labels, of which 347 are published'
 )
-CLASSICAL = {  # file in spectra_jax/chemometrics -> label
-  'svm': 'SVM',
-  'random_convolutions': 'random convolutions, ridge',
-  'ridge': 'ridge',
-  'pls_da': 'PLS-DA',
-  'neighbours': 'nearest neighbours',
+CLASSICAL = {  # label -> file in spectra_jax/chemometrics, preprocessing
+  'SVM of aligned spectra': ('aligned_svm', 'raw'),  # it takes derivatives itself
+  'SVM': ('svm', 'derivative_snv'),
+  'random convolutions, ridge': ('random_convolutions', 'derivative_snv'),
+  'ridge': ('ridge', 'derivative_snv'),
+  'PLS-DA': ('pls_da', 'derivative_snv'),
+  'nearest neighbours': ('neighbours', 'derivative_snv'),
 }
 
 
@@ -45,16 +46,15 @@ def networks(where: dict) -> tuple[dict, ...]:
 
 
 def classical(where: dict) -> tuple[dict, ...]:
-  """Rows of the classical methods on SNV of first derivatives, of the same sides."""
-  how = {'preprocessing.name': 'derivative_snv', **where}
+  """Rows of the classical methods, of the same sides."""
   return tuple(
     {
       'label': label,
       'runs': 'chemometrics/rruff_*/*',
-      'where': {'method.name': name, **how},
+      'where': {'method.name': name, 'preprocessing.name': preprocessing, **where},
       'method': 'model',
     }
-    for name, label in CLASSICAL.items()
+    for label, (name, preprocessing) in CLASSICAL.items()
   )
 
 
