@@ -99,6 +99,16 @@ def test_a_fold_never_sees_replicates_of_its_samples(name):
   assert model.error > 0.5 * target.var()
 
 
+def test_one_neighbour_ranks_all_classes_by_their_nearest_spectrum():
+  rng = np.random.default_rng(0)
+  values, tested = rng.normal(size=(30, 6)), rng.normal(size=(7, 6))
+  target, one = np.repeat(list('abcde'), 6), {'counts': (1,), 'metrics': ('euclidean',)}
+  model = neighbours.fit(values, target, np.arange(30), 0, orders=(0,), **one)
+  distance = np.linalg.norm(tested[:, None] - values, axis=2).reshape(7, 5, 6).min(2)
+  np.testing.assert_array_equal((-model.scores(tested)).argsort(1), distance.argsort(1))
+  np.testing.assert_array_equal(model.predict(tested), np.array(list('abcde'))[distance.argmin(1)])
+
+
 def test_neighbours_without_groups_find_the_replicate():
   values, groups = np.random.default_rng(3).normal(size=(15, CHANNELS)), np.arange(30)
   target = np.random.default_rng(4).normal(size=15).repeat(2)

@@ -1,5 +1,6 @@
 """The nearest training spectra, raw or differentiated, by cosine or Euclidean distance."""
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
@@ -20,6 +21,27 @@ def differences(values_BxL: np.ndarray, order: int) -> np.ndarray:
   return np.diff(values_BxL, order)
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Neighbours(nested.Tuned):
+  """What folds chose, and how it ranks classes that no near neighbour has."""
+
+  targets_N: np.ndarray
+
+  def scores(self, values_BxL: np.ndarray) -> np.ndarray:
+    """[B, C]: 1 + share of the vote; of classes without one 1 / (1 + distance to the nearest).
+
+    The vote alone would level all classes but the first of one neighbour, and top-3 with top-1.
+    """
+    vote_BxC, nearest = super().scores(values_BxL), self.estimator[-1]
+    values_BxD = self.estimator[:-1].transform(np.asarray(values_BxL, np.float64))
+    everyone = {'n_neighbors': len(self.targets_N)}
+    distance_BxN, row_BxN = nearest.kneighbors(values_BxD, **everyone)
+    target_BxN = self.targets_N[row_BxN]
+    of_class = lambda name: np.where(target_BxN == name, distance_BxN, np.inf).min(1)
+    closeness_BxC = np.stack([1 / (1 + of_class(name)) for name in self.classes], 1)
+    return np.where(vote_BxC > 0, 1 + vote_BxC, closeness_BxC)
+
+
 def fit(
   values_NxL: np.ndarray,
   targets_N: np.ndarray,
@@ -29,7 +51,7 @@ def fit(
   metrics: Sequence[str] = METRICS,
   orders: Sequence[int] = ORDERS,
   folds: int = nested.FOLDS,
-) -> nested.Tuned:
+) -> Neighbours:
   """Mean target of the nearest spectra, or their commonest class; the nearer ones weigh more.
 
   Args:
@@ -52,4 +74,5 @@ def fit(
     f'{name}__metric': metrics,
     f'{name}__n_neighbors': counts,
   }
-  return nested.tune(estimator, grid, values_NxL, targets_N, groups_N, seed, folds)
+  tuned = nested.tune(estimator, grid, values_NxL, targets_N, groups_N, seed, folds)
+  return Neighbours(tuned.estimator, tuned.chosen, tuned.error, targets_N)
