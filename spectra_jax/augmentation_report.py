@@ -13,7 +13,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import scipy.stats
 
 from spectra_jax import augment, batches, metrics, splits
 from spectra_jax.spectra import Spectra
@@ -145,21 +144,6 @@ def measure(study: Study, repeats: int, count: int) -> dict[str, Any]:
   }
 
 
-def gain_interval(
-  gain_R: np.ndarray, test_over_train: float, level: float = 0.95
-) -> dict[str, float]:
-  """Mean and interval of paired differences over splits that share their rows.
-
-  Student's t with variance (1 / R + test / train) s^2: training sides overlap, so R splits tell
-  less than R samples (Nadeau & Bengio 2003, doi:10.1023/A:1024068626366).
-  """
-  count = len(gain_R)
-  error = np.sqrt((1 / count + test_over_train) * gain_R.var(ddof=1))
-  half = float(scipy.stats.t.ppf(0.5 + level / 2, count - 1)) * error
-  mean = float(gain_R.mean())
-  return {'mean': mean, 'low': mean - half, 'high': mean + half}
-
-
 def table(document: Mapping[str, Any]) -> list[list[str]]:
   """Rows of one study: a trial, then its gain [interval] for each method and condition."""
   cells = [(m, c) for m, conditions in document['without'].items() for c in conditions]
@@ -234,7 +218,8 @@ def _gains(study: Study, without: dict, scored: dict, test_over_train: float) ->
   def gain(method, condition):
     before_R, after_R = without[method][condition], scored[method][condition]
     better_R = after_R - before_R if study.classes else 100 * (1 - after_R / before_R)
-    return gain_interval(better_R, test_over_train)
+    ends = metrics.mean_interval(better_R, test_over_train=test_over_train)
+    return dict(zip(('mean', 'low', 'high'), ends, strict=True))
 
   return {m: {c: gain(m, c) for c in study.conditions} for m in study.methods}
 

@@ -35,8 +35,19 @@ def bootstrap_ratio(
   return float(low), float(high)
 
 
-def mean_interval(values_S: np.ndarray, level: float = 0.95) -> tuple[float, float, float]:
-  """(mean, low, high) over seeds: Student's t interval of the mean, as for normal deviates.
+def mean_interval(
+  values_S: np.ndarray, level: float = 0.95, test_over_train: float = 0.0
+) -> tuple[float, float, float]:
+  """(mean, low, high) of independent values (seeds), or of those of repeated splits.
+
+  Student's t of S - 1 degrees of freedom with s^2 (1 / S + test / train) for the variance of the
+  mean. Training sides of repeated splits share most of their rows, so S splits tell less than S
+  samples (Nadeau & Bengio 2003, doi:10.1023/A:1024068626366).
+
+  Args:
+    values_S: one number each.
+    level: of the interval.
+    test_over_train: rows of the test side over those of training; 0 = the values are independent.
 
   Raises:
     ValueError: fewer than two values, which say nothing about their spread.
@@ -44,7 +55,8 @@ def mean_interval(values_S: np.ndarray, level: float = 0.95) -> tuple[float, flo
   count = len(values_S)
   if count < 2:
     raise ValueError(f'there are {count} values, expected at least 2 for an interval; add seeds')
-  mean, error = float(np.mean(values_S)), float(np.std(values_S, ddof=1)) / np.sqrt(count)
+  spread = np.sqrt(1 / count + test_over_train)
+  mean, error = float(np.mean(values_S)), float(np.std(values_S, ddof=1)) * spread
   half = float(scipy.stats.t.ppf(0.5 + level / 2, count - 1)) * error
   return mean, mean - half, mean + half
 

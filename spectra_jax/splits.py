@@ -196,7 +196,7 @@ def nested(split: Split, groups: np.ndarray, count: int, seed: int) -> list[Spli
   Raises:
     ValueError: fewer groups than parts.
   """
-  parts = _deal(np.asarray(groups)[split.train], (1 / count,) * count, seed)
+  parts = folds(np.asarray(groups)[split.train], count, seed)
   if count < 2 or not all(map(len, parts)):
     raise ValueError(
       f'the training side has {len(set(np.asarray(groups)[split.train]))} groups, expected at '
