@@ -22,6 +22,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from spectra_jax import data_files, native, readers
+from spectra_jax.readers import raw
 from spectra_jax.spectra import Spectra
 
 INFO = {
@@ -39,6 +40,7 @@ TABLE = 'labels.csv'
 NEEDED = ('file', 'group')
 TELLS = ('axis_unit', 'kind')  # what the reader is told
 TARGET = 'target/'
+UNKNOWN = ('', 'nan')  # target values
 
 
 def _parse(place: pathlib.Path, source: str) -> native.Native:
@@ -81,6 +83,11 @@ def read_table(path: pathlib.Path) -> list[dict[str, str]]:
     raise ValueError(
       f'{path} has columns {", ".join(header)}, expected also {" and ".join(missing)}; add '
       f'{"it" if len(missing) == 1 else "them"}: file is the spectrum, group the sample it is of'
+    )
+  if 'id' in header:
+    raise ValueError(
+      f'{path} has a column id, expected none: rows are named by their files, so yours would be '
+      'lost; rename it'
     )
   twice = sorted({name for name in header if header.count(name) > 1})
   if twice:
@@ -149,13 +156,14 @@ def _columns(path: pathlib.Path, table: Sequence[Mapping[str, str]]) -> dict[str
 
 
 def _number(path: pathlib.Path, column: str, cell: str, row: Mapping[str, str]) -> np.float32:
-  try:
-    return np.float32(cell or 'nan')
-  except ValueError:
+  value = raw.number(cell)
+  unknown = cell.lower() in UNKNOWN
+  if not (unknown or abs(value) <= np.finfo(np.float32).max):
     raise ValueError(
       f'{path} has {column} = {cell!r} for {row["file"]}, expected a number such as 1.5, or an '
       'empty cell where it is unknown; correct it, or take target/ off a column of text'
-    ) from None
+    )
+  return np.float32(value)
 
 
 def _labelled(
