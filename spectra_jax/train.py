@@ -18,7 +18,16 @@ import numpy as np
 import optax
 from ml_collections import ConfigDict
 
-from spectra_jax import batches, dropout, losses, optimizer, parallel, split_regimes, storage
+from spectra_jax import (
+  batches,
+  dropout,
+  losses,
+  optimizer,
+  parallel,
+  placement,
+  split_regimes,
+  storage,
+)
 from spectra_jax import report as reports
 from spectra_jax import scores as group_scores
 from spectra_jax.checkpoint import Checkpoints
@@ -56,10 +65,10 @@ def prepare(config: ConfigDict, workdir: str) -> Run:
     ValueError, FileNotFoundError: a sentence that names what is wrong and what to do.
   """
   check_options(config)
-  mesh = parallel.make_mesh(config.parallel.devices, config.parallel.fsdp, config.parallel.seq)
+  mesh = placement.make_mesh(config.parallel.devices, config.parallel.fsdp, config.parallel.seq)
   parallel.check_map(config.parallel.map, mesh)
-  parallel.check_batch(config.train.batch_size, config.train.accumulate, mesh)
-  parallel.check_batch(config.train.eval_batch_size, 1, mesh)
+  placement.check_batch(config.train.batch_size, config.train.accumulate, mesh)
+  placement.check_batch(config.train.eval_batch_size, 1, mesh)
   parallel.connect(mesh)
   spectra = storage.load(config)
   split = split_regimes.from_meta(next(iter(spectra.values())).meta, **config.split.to_dict())
@@ -68,7 +77,7 @@ def prepare(config: ConfigDict, workdir: str) -> Run:
   data_hash = next(iter(spectra.values())).source
   module = task.module()
   if config.parallel.seq > 1:
-    module = split_tokens(module, parallel.SEQ)
+    module = split_tokens(module, placement.SEQ)
   run = Run(config, pathlib.Path(workdir), mesh, task, module, tx, data_hash)
   _trace(run)
   return run
@@ -128,8 +137,8 @@ def make_predict(run: Run) -> Callable[[Any, Mapping[str, np.ndarray]], Any]:
   def predict(params, examples):
     outputs = []
     for rows, real in batches.padded_batches(np.arange(len(examples['row'])), size):
-      batch = parallel.shard_batch({name: x[rows] for name, x in examples.items()}, run.mesh)
-      host = parallel.to_host(mapped(params, batch))
+      batch = placement.shard_batch({name: x[rows] for name, x in examples.items()}, run.mesh)
+      host = placement.to_host(mapped(params, batch))
       outputs.append(jax.tree.map(lambda x, real=real: x[real], host))
     return jax.tree.map(lambda *parts: np.concatenate(parts), *outputs)
 
@@ -231,7 +240,7 @@ def train(run: Run, profiled: bool = False) -> dict[str, Any]:
       if pending is None:
         return
       done, metrics, batch = pending
-      metrics = {name: float(x) for name, x in parallel.to_host(metrics).items()}
+      metrics = {name: float(x) for name, x in placement.to_host(metrics).items()}
       pending = None
       stop_on_nan(done, metrics, batch, workdir)
       metrics.pop('finite')
@@ -242,7 +251,7 @@ def train(run: Run, profiled: bool = False) -> dict[str, Any]:
       rows = batches.training_rows(config.seed, step, size, rows_there)
       batch = {name: x[rows] for name, x in examples.items()}
       profile.lap(step, 'gather')
-      placed = parallel.shard_batch(batch, run.mesh)
+      placed = placement.shard_batch(batch, run.mesh)
       profile.lap(step, 'place')
       state, metrics = step_fn(state, placed)
       profile.lap(step, 'dispatch')

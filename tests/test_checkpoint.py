@@ -12,7 +12,7 @@ import optax
 import pytest
 from absl import logging
 
-from spectra_jax import parallel
+from spectra_jax import parallel, placement
 from spectra_jax.checkpoint import Checkpoints
 from tests import processes
 
@@ -23,7 +23,7 @@ def make_state(step=0, devices=2, width=5, ema=0.9, fsdp=1):
   """A state whose every number depends on `step`, so that a mix of two steps is noticed."""
   rng = np.random.default_rng(step)
   params = {'dense': {'kernel': rng.normal(size=(width, 40)).astype(np.float32)}}
-  state = parallel.init_state(params, OPTIMIZER, ema, parallel.make_mesh(devices, fsdp))
+  state = parallel.init_state(params, OPTIMIZER, ema, placement.make_mesh(devices, fsdp))
   return state.replace(step=state.step + step)
 
 

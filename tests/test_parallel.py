@@ -10,7 +10,7 @@ import numpy as np
 import optax
 import pytest
 
-from spectra_jax import distributed, parallel
+from spectra_jax import distributed, parallel, placement
 from spectra_jax.scan.sharded import all_tokens, own_tokens
 from tests import processes
 
@@ -69,13 +69,13 @@ def run(
   fsdp=1,
   seq=1,
 ):
-  mesh = parallel.make_mesh(devices, fsdp, seq)
+  mesh = placement.make_mesh(devices, fsdp, seq)
   optimizer = optax.chain(optax.clip_by_global_norm(clip), optax.sgd(LR))
   state = parallel.init_state(parameters(), optimizer, 0.9, mesh)
   step_fn = parallel.make_step(loss_fn, optimizer, 0.9, mesh, map_name, accumulate)
   for _ in range(steps):
-    state, metrics = step_fn(state, parallel.shard_batch(problem(), mesh))
-  return parallel.to_host(state), parallel.to_host(metrics)
+    state, metrics = step_fn(state, placement.shard_batch(problem(), mesh))
+  return placement.to_host(state), placement.to_host(metrics)
 
 
 # map, devices, fsdp, accumulate
@@ -111,7 +111,7 @@ def check_closed_form(state, metrics):
 
 def test_an_unreduced_or_summed_gradient_would_be_noticed():
   """The trap itself: with check_vma=True the gradient arrives summed and pmean keeps it so."""
-  mesh = parallel.make_mesh(8)
+  mesh = placement.make_mesh(8)
   local = lambda w, batch: jax.lax.pmean(
     jax.grad(lambda w: linear_loss({'w': w}, batch, 0)[0])(w), 'data'
   )
@@ -121,7 +121,7 @@ def test_an_unreduced_or_summed_gradient_would_be_noticed():
   )
   batch, w = problem(), jnp.zeros(6)
   _, gradient = closed_form(batch, w)
-  wrong = np.asarray(jax.jit(trapped)(w, parallel.shard_batch(batch, mesh)))
+  wrong = np.asarray(jax.jit(trapped)(w, placement.shard_batch(batch, mesh)))
   grads, _ = parallel.loss_and_grad(linear_loss, mesh)({'w': w}, batch, 0)
   np.testing.assert_allclose(grads['w'], gradient, atol=1e-6)
   np.testing.assert_allclose(wrong, 8 * gradient, rtol=1e-5)
@@ -146,13 +146,13 @@ def test_pmap_is_shard_map_bit_for_bit(devices, accumulate):
 
 @pytest.mark.parametrize('fsdp', [1, 2])
 def test_the_second_step_does_not_compile_again(fsdp):
-  mesh = parallel.make_mesh(8, fsdp)
+  mesh = placement.make_mesh(8, fsdp)
   optimizer = optax.adam(LR)
   start = parallel.init_state({'w': np.zeros(6, np.float32)}, optimizer, 0.0, mesh)
   step_fn = parallel.make_step(linear_loss, optimizer, 0.0, mesh)
   placed, state = jax.tree.map(lambda x: x.sharding, start), start
   for _ in range(3):
-    state, _ = step_fn(state, parallel.shard_batch(problem(), mesh))
+    state, _ = step_fn(state, placement.shard_batch(problem(), mesh))
   assert step_fn._cache_size() == 1
   assert state.ema is None
   same = jax.tree.map(lambda x, there: x.sharding.is_equivalent_to(there, x.ndim), state, placed)
@@ -166,7 +166,7 @@ def test_the_largest_dimension_that_fits_is_split():
     {name: np.ones(shape, np.float32) for name, shape in params.items()},
     optax.adam(LR),
     0.9,
-    parallel.make_mesh(8, 4),
+    placement.make_mesh(8, 4),
   )
   pieces = {'a': (4, 3, 12), 'b': (2, 3), 'c': (3,), 'd': ()}
   adam = state.opt_state[0]
@@ -177,7 +177,7 @@ def test_the_largest_dimension_that_fits_is_split():
 
 def test_only_pieces_of_the_gradient_leave_the_map():
   """A gather of each split parameter and a scatter of its gradient, and no whole one is reduced."""
-  mesh = parallel.make_mesh(8, 2)
+  mesh = placement.make_mesh(8, 2)
   grad = parallel.loss_and_grad(linear_loss, mesh)
   text = jax.jit(grad).lower({'w': np.zeros(6, np.float32)}, problem(), 0).as_text()
   assert (text.count('stablehlo.all_gather'), text.count('stablehlo.reduce_scatter')) == (1, 1)
@@ -203,18 +203,18 @@ def test_one_nan_anywhere_clears_the_finite_flag(where):
 
 
 def test_per_example_outputs_keep_their_rows():
-  mesh, batch = parallel.make_mesh(8), problem(24)
+  mesh, batch = placement.make_mesh(8), problem(24)
   forward = parallel.per_example(lambda w, b: {'y': b['x'] @ w, 'row': b['row']}, mesh)
   w = np.arange(6, dtype=np.float32)
-  outputs = forward(w, parallel.shard_batch(batch, mesh))
+  outputs = forward(w, placement.shard_batch(batch, mesh))
   assert len(outputs['y'].sharding.device_set) == 8
-  outputs = parallel.to_host(outputs)
+  outputs = placement.to_host(outputs)
   np.testing.assert_array_equal(outputs['row'], batch['row'])
   np.testing.assert_allclose(outputs['y'], batch['x'] @ w, rtol=1e-5, atol=1e-6)
 
 
 def test_shards_hold_consecutive_rows():
-  batch = parallel.shard_batch(problem(), parallel.make_mesh(8))
+  batch = placement.shard_batch(problem(), placement.make_mesh(8))
   shards = [np.asarray(s.data) for s in batch['row'].addressable_shards]
   np.testing.assert_array_equal(np.concatenate(shards), np.arange(32))
   assert {len(s) for s in shards} == {4}
@@ -223,30 +223,30 @@ def test_shards_hold_consecutive_rows():
 @pytest.mark.parametrize(
   ('call', 'sentence'),
   [
-    (lambda: parallel.make_mesh(9), 'devices is 9; expected 0'),
-    (lambda: parallel.make_mesh(-1), 'devices is -1; expected 0'),
+    (lambda: placement.make_mesh(9), 'devices is 9; expected 0'),
+    (lambda: placement.make_mesh(-1), 'devices is -1; expected 0'),
     (
-      lambda: parallel.check_batch(12, 1, parallel.make_mesh(8)),
+      lambda: placement.check_batch(12, 1, placement.make_mesh(8)),
       'batch_size is 12; .* multiple of',
     ),
-    (lambda: parallel.check_batch(32, 8, parallel.make_mesh(8)), 'of 64, which is 8 devices'),
-    (lambda: parallel.check_batch(0, 1, parallel.make_mesh(1)), 'batch_size is 0'),
-    (lambda: parallel.check_batch(8, 0, parallel.make_mesh(1)), 'accumulate is 0'),
-    (lambda: parallel.check_map('vmap', parallel.make_mesh()), "map is 'vmap'; expected one of"),
-    (lambda: parallel.make_mesh(8, 3), 'fsdp is 3; expected a divisor of 8'),
-    (lambda: parallel.make_mesh(8, 0), 'fsdp is 0; expected a divisor of 8'),
-    (lambda: parallel.make_mesh(8, 2, 3), 'seq is 3; expected a divisor of 4'),
-    (lambda: parallel.make_mesh(8, 1, 0), 'seq is 0; expected a divisor of 8'),
+    (lambda: placement.check_batch(32, 8, placement.make_mesh(8)), 'of 64, which is 8 devices'),
+    (lambda: placement.check_batch(0, 1, placement.make_mesh(1)), 'batch_size is 0'),
+    (lambda: placement.check_batch(8, 0, placement.make_mesh(1)), 'accumulate is 0'),
+    (lambda: parallel.check_map('vmap', placement.make_mesh()), "map is 'vmap'; expected one of"),
+    (lambda: placement.make_mesh(8, 3), 'fsdp is 3; expected a divisor of 8'),
+    (lambda: placement.make_mesh(8, 0), 'fsdp is 0; expected a divisor of 8'),
+    (lambda: placement.make_mesh(8, 2, 3), 'seq is 3; expected a divisor of 4'),
+    (lambda: placement.make_mesh(8, 1, 0), 'seq is 0; expected a divisor of 8'),
     (
-      lambda: parallel.check_batch(6, 1, parallel.make_mesh(8, 1, 2)),
+      lambda: placement.check_batch(6, 1, placement.make_mesh(8, 1, 2)),
       'of 4, which is 4 groups of 2 devices',
     ),
     (
-      lambda: parallel.check_map('pmap', parallel.make_mesh(8, 2)),
+      lambda: parallel.check_map('pmap', placement.make_mesh(8, 2)),
       "'pmap' with parallel.fsdp = 2; expected fsdp = 1",
     ),
     (
-      lambda: parallel.check_map('pmap', parallel.make_mesh(8, 1, 2)),
+      lambda: parallel.check_map('pmap', placement.make_mesh(8, 1, 2)),
       "'pmap' with parallel.seq = 2; expected seq = 1, since pmap has a whole example",
     ),
     (lambda: distributed.initialize('localhost:1', 2), 'process_id=None is half an address'),
@@ -263,7 +263,7 @@ def test_what_does_not_fit_is_refused_in_a_sentence(call, sentence):
 
 SINGLE = """
 import time, jax
-from spectra_jax import distributed, parallel
+from spectra_jax import distributed
 distributed.use_cpu_cores(6)
 try:
   distributed.initialize(distributed=True)
@@ -303,7 +303,7 @@ def test_a_reserved_port_is_kept_from_everybody_but_a_coordinator():
 TWO = """
 import sys
 import jax, numpy as np
-from spectra_jax import distributed, parallel
+from spectra_jax import distributed, parallel, placement
 from spectra_jax.checkpoint import Checkpoints
 from tests import test_parallel as t
 
@@ -311,8 +311,8 @@ address, process, folder, command = sys.argv[1:]
 if command == 'two':
   distributed.initialize(address, 2, int(process))
   assert jax.process_count() == 2 and jax.device_count() == 8 and jax.local_device_count() == 4
-  mesh = parallel.make_mesh()
-  for wrong in (lambda: parallel.check_map('pmap', mesh), lambda: parallel.make_mesh(4)):
+  mesh = placement.make_mesh()
+  for wrong in (lambda: parallel.check_map('pmap', mesh), lambda: placement.make_mesh(4)):
     try:
       wrong()
     except ValueError as error:
@@ -325,17 +325,17 @@ if command == 'two':
     print('failed:', error)
   assert distributed.on_first_process(lambda: 7, 'count') == 7
   assert not distributed.all_agree(process == '0') and distributed.all_agree(True)
-mesh = parallel.make_mesh()
+mesh = placement.make_mesh()
 state, metrics = t.run(0, accumulate=2, steps=5)
-batch = parallel.shard_batch(t.problem(), mesh)
+batch = placement.shard_batch(t.problem(), mesh)
 rows = parallel.per_example(lambda params, batch: batch['row'], mesh)(0.0, batch)
-np.testing.assert_array_equal(parallel.to_host(rows), np.arange(32))
+np.testing.assert_array_equal(placement.to_host(rows), np.arange(32))
 store = Checkpoints(folder, 5, 2, 0, 'hidden', 'min')
 if command == 'two':
-  store.save(5, parallel.shard_state(state, mesh), {'hidden': 1.0})
+  store.save(5, placement.shard_state(state, mesh), {'hidden': 1.0})
 np.savez(f'{folder}-{command}-{process}.npz', *jax.tree.leaves((state, metrics)))
-restored, step, _ = store.restore(parallel.shard_state(jax.tree.map(np.zeros_like, state), mesh))
-jax.tree.map(np.testing.assert_array_equal, parallel.to_host(restored), state)
+restored, step, _ = store.restore(placement.shard_state(jax.tree.map(np.zeros_like, state), mesh))
+jax.tree.map(np.testing.assert_array_equal, placement.to_host(restored), state)
 store.close()
 """
 

@@ -15,7 +15,7 @@ import optax
 import pytest
 
 from configs import pretrain
-from spectra_jax import batches, distributed, parallel, train
+from spectra_jax import batches, distributed, parallel, placement, train
 from spectra_jax.log import Log
 from spectra_jax.tasks import masked
 from spectra_jax.workdir import claim
@@ -293,8 +293,8 @@ def test_one_step_changes_every_parameter_as_on_one_device(devices, fsdp, seq, f
     state = parallel.init_state(start, optax.sgd(1.0), 0.0, run.mesh)
     step_fn = parallel.make_step(train.make_loss(run), optax.sgd(1.0), 0.0, run.mesh)
     batch = {name: x[:16] for name, x in run.task.examples('train').items()}
-    state, _ = step_fn(state, parallel.shard_batch(batch, run.mesh))
-    return jax.tree.map(np.subtract, parallel.to_host(state.params), start)
+    state, _ = step_fn(state, placement.shard_batch(batch, run.mesh))
+    return jax.tree.map(np.subtract, placement.to_host(state.params), start)
 
   def close(ours, theirs):
     assert np.abs(theirs).max() > 0

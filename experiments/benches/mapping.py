@@ -24,7 +24,7 @@ from matplotlib.ticker import NullLocator
 
 from configs import pretrain
 from experiments import timing
-from spectra_jax import parallel, train
+from spectra_jax import parallel, placement, train
 
 _FIGURE = flags.DEFINE_string('mapping_figure', '', "PNG of the weak scaling; '' = none")
 _ROWS = flags.DEFINE_integer('per_device', 4, 'spectra a device', lower_bound=1)
@@ -66,10 +66,10 @@ def _batch(run: train.Run, rows: int) -> dict[str, np.ndarray]:
 
 def _mapped(run: train.Run, devices: int, fsdp: int):
   """((step, arguments), bytes of state a device) on a mesh."""
-  mesh = parallel.make_mesh(devices, fsdp)
+  mesh = placement.make_mesh(devices, fsdp)
   step = parallel.make_step(train.make_loss(run), run.optimizer, 0.0, mesh)
-  state = parallel.shard_state(jax.device_get(train.init_state(run)), mesh)
-  batch = parallel.shard_batch(_batch(run, _ROWS.value * devices), mesh)
+  state = placement.shard_state(jax.device_get(train.init_state(run)), mesh)
+  batch = placement.shard_batch(_batch(run, _ROWS.value * devices), mesh)
   return (step, (state, batch)), _state_bytes(state)
 
 

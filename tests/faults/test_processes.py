@@ -90,15 +90,15 @@ def test_all_start_again_from_the_newest_checkpoint_whoever_was_killed(killed, w
 
 APART = """
 import sys, time
-from spectra_jax import distributed, parallel
+from spectra_jax import distributed, parallel, placement
 distributed.initialize(sys.argv[1], 2, int(sys.argv[2]))
 import jax
 from tests import test_parallel as t
-mesh = parallel.make_mesh(fsdp=2)
+mesh = placement.make_mesh(fsdp=2)
 parallel.connect(mesh)
 time.sleep(40 * int(sys.argv[2]))  # one of them compiles that much longer
 grads, _ = parallel.loss_and_grad(t.linear_loss, mesh)(
-  *(parallel.shard_state(t.parameters(), mesh), parallel.shard_batch(t.problem(), mesh), 0)
+  *(placement.shard_state(t.parameters(), mesh), placement.shard_batch(t.problem(), mesh), 0)
 )
 jax.block_until_ready(grads)
 print('stepped')
