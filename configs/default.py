@@ -112,7 +112,9 @@ def get_config() -> ConfigDict:
   c.axis = ConfigDict()
   c.axis.low_cm = 400.0  # first point [cm^-1]
   c.axis.high_cm = 4000.0  # last point [cm^-1]
-  c.axis.points = 1024  # evenly spaced
+  c.axis.points = 1024  # evenly spaced; 0 = the data's own between low and high
+
+  c.preprocess = ()  # steps on spectra before the model, in order: ({'name': 'snv'}, ...)
 
   c.split = ConfigDict()
   c.split.regime = 'grouped'  # or iid, given, instrument, leave_group_out
@@ -124,6 +126,11 @@ def get_config() -> ConfigDict:
   c.split.fractions = (0.8, 0.1, 0.1)  # train, validation, test
   c.split.seed = 0  # another seed, another deal of the groups
   c.split.train_share = 1.0  # of the training groups that are used (scaling curves)
+
+  c.protocol = ConfigDict()  # sides of the tables of classical methods
+  c.protocol.name = ''  # of numbers in spectra_jax/protocols.py; '' = as split says
+  c.protocol.repeat = 0  # which of its splits
+  c.protocol.refit = False  # the validation side trains too: nothing may be chosen on it any more
 
   c.task = ConfigDict()
   c.task.name = 'masked'  # file in spectra_jax/tasks

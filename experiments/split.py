@@ -19,7 +19,7 @@ from absl import app, flags
 from ml_collections import config_flags
 
 from experiments import parse_flags
-from spectra_jax import duplicates, leakage, split_files, split_regimes, storage
+from spectra_jax import duplicates, leakage, protocols, split_files, storage
 from spectra_jax.splits import SIDES, Split
 
 CONFIG = config_flags.DEFINE_config_file('config', None, 'Python file of the experiment.')
@@ -36,8 +36,8 @@ def main(argv: list[str]) -> None:
     raise app.UsageError(f'unexpected arguments {argv[1:]}')
   try:
     spectra = storage.load(CONFIG.value)
+    spectra, split = protocols.configured(CONFIG.value, spectra)
     meta = next(iter(spectra.values())).meta
-    split = split_regimes.from_meta(meta, **CONFIG.value.split.to_dict())
     found = {k: leakage.check_leakage(split, s, SHIFT.value) for k, s in spectra.items()}
     for leaks in found.values():
       if STRICT.value:

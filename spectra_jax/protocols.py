@@ -1,18 +1,20 @@
 """What is predicted from what, and who is on which side: the protocols of the tables.
 
-One function a protocol, which takes the folder of its data set. Where the publishers give sides
-they are used; a method may use the training and the validation side to make all its choices.
+One function a protocol, of the spectra of its data set. Where the publishers give sides they are
+used; a method may use the training and the validation side to make all its choices.
 """
 
 import dataclasses
 import functools
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
+from types import ModuleType
 from typing import Any
 
 import numpy as np
+from ml_collections import ConfigDict
 
-from spectra_jax import splits
+from spectra_jax import split_regimes, splits
 from spectra_jax.datasets import corn, nirsoil, rruff_splits, tablets, tecator, wheat_kernels
 from spectra_jax.spectra import Spectra
 from spectra_jax.splits import Split
@@ -63,23 +65,24 @@ class Protocol:
     return np.float64(self.spectra.meta[TARGET + name])
 
 
-def corn_within(path: pathlib.Path, instrument: str) -> Protocol:
+Make = Callable[[Spectra], Protocol]  # of a whole data set, on whatever axis
+
+
+def corn_within(spectra: Spectra, instrument: str) -> Protocol:
   """Four properties of 80 samples on one instrument, 20 random splits of 60 and 20 samples."""
-  spectra = corn.read(path)
   spectra = spectra.take(spectra.meta['instrument'] == instrument)
   return Protocol('corn', spectra, corn.TARGETS, _repeated(spectra))
 
 
-def tecator_file_order(path: pathlib.Path) -> Protocol:
+def tecator_file_order(spectra: Spectra) -> Protocol:
   """Fat of meat, 172 | 43 in file order: seven test spectra are in the training side too."""
-  spectra = tecator.read(path)
   split = splits.given(spectra.meta['id'], spectra.meta['side'])
   return Protocol('tecator', spectra, ('fat',), (split,))
 
 
-def tecator_apart(path: pathlib.Path) -> Protocol:
+def tecator_apart(spectra: Spectra) -> Protocol:
   """The same without the training spectra that are test spectra: 165 | 43."""
-  whole = tecator_file_order(path)
+  whole = tecator_file_order(spectra)
   ids, groups, split = (*(whole.spectra.meta[name] for name in ('id', 'group')), whole.repeats[0])
   seen = np.isin(groups, groups[split.test])
   sides = [split.train[~seen[split.train]], split.validation[~seen[split.validation]], split.test]
@@ -87,30 +90,26 @@ def tecator_apart(path: pathlib.Path) -> Protocol:
   return dataclasses.replace(whole, repeats=(apart,))
 
 
-def tecator_repeated(path: pathlib.Path) -> Protocol:
+def tecator_repeated(spectra: Spectra) -> Protocol:
   """Fat of meat, 20 random splits that keep duplicates together."""
-  spectra = tecator.read(path)
   return Protocol('tecator', spectra, ('fat',), _repeated(spectra))
 
 
-def tablets_within(path: pathlib.Path, instrument: str) -> Protocol:
+def tablets_within(spectra: Spectra, instrument: str) -> Protocol:
   """Assay of tablets on one instrument; four calibration tablets, the usual ones, are left out."""
-  spectra = tablets.read(path)
   spectra = spectra.take(spectra.meta['instrument'] == instrument)
   sides = np.where(spectra.meta['outlier'], '', spectra.meta['side'])
   return Protocol('tablets', spectra, ('assay',), (splits.given(spectra.meta['id'], sides),))
 
 
-def nirsoil_given(path: pathlib.Path) -> Protocol:
+def nirsoil_given(spectra: Spectra) -> Protocol:
   """Nitrogen, carbon and cation exchange capacity of soils, the sides of the challenge."""
-  spectra = nirsoil.read(path)
   split = splits.given(spectra.meta['id'], spectra.meta['side'])
   return Protocol('nirsoil', spectra, nirsoil.TARGETS, (split,))
 
 
-def wheat_given(path: pathlib.Path) -> Protocol:
+def wheat_given(spectra: Spectra) -> Protocol:
   """Protein of single wheat kernels, 415 | 108 as published."""
-  spectra = wheat_kernels.read(path)
   split = splits.given(spectra.meta['id'], spectra.meta['side'])
   return Protocol('wheat_kernels', spectra, ('protein',), (split,))
 
@@ -136,21 +135,36 @@ def rruff_labels(path: pathlib.Path, labels: int) -> Protocol:
   )
 
 
-# Name -> (folder of the data as ../shared/data has it, the function).
-PROTOCOLS: dict[str, tuple[str, Callable[[pathlib.Path], Protocol]]] = {
+def _native(path: pathlib.Path, dataset: ModuleType, make: Make) -> Protocol:
+  return make(dataset.read(path))
+
+
+# Name -> (folder of the data as ../shared/data has it, data set, the function).
+NUMBERS: dict[str, tuple[str, ModuleType, Make]] = {
   **{
-    f'corn_{name}': ('corn', functools.partial(corn_within, instrument=name))
+    f'corn_{name}': ('corn', corn, functools.partial(corn_within, instrument=name))
     for name in corn.INSTRUMENTS
   },
-  'tecator': ('tecator', tecator_file_order),
-  'tecator_apart': ('tecator', tecator_apart),
-  'tecator_repeated': ('tecator', tecator_repeated),
+  'tecator': ('tecator', tecator, tecator_file_order),
+  'tecator_apart': ('tecator', tecator, tecator_apart),
+  'tecator_repeated': ('tecator', tecator, tecator_repeated),
   **{
-    f'tablets_{name}': ('tablets_idrc2002', functools.partial(tablets_within, instrument=name))
+    f'tablets_{name}': (
+      'tablets_idrc2002',
+      tablets,
+      functools.partial(tablets_within, instrument=name),
+    )
     for name in tablets.INSTRUMENTS
   },
-  'nirsoil': ('nirsoil', nirsoil_given),
-  'wheat_kernels': ('wheat_kernel', wheat_given),
+  'nirsoil': ('nirsoil', nirsoil, nirsoil_given),
+  'wheat_kernels': ('wheat_kernel', wheat_kernels, wheat_given),
+}
+# Name -> (that folder, the function of its path).
+PROTOCOLS: dict[str, tuple[str, Callable[[pathlib.Path], Protocol]]] = {
+  **{
+    name: (folder, functools.partial(_native, dataset=dataset, make=make))
+    for name, (folder, dataset, make) in NUMBERS.items()
+  },
   **{
     f'rruff_{labels}': ('rruff_splits', functools.partial(rruff_labels, labels=labels))
     for labels in rruff_splits.LABELS
@@ -169,6 +183,55 @@ def load(name: str, data_dir: str | pathlib.Path) -> Protocol:
     raise ValueError(f'protocol is {name!r}, expected one of {", ".join(PROTOCOLS)}; correct it')
   folder, make = PROTOCOLS[name]
   return make(pathlib.Path(data_dir) / folder)
+
+
+def configured(
+  config: ConfigDict, spectra: Mapping[str, Spectra]
+) -> tuple[Mapping[str, Spectra], Split]:
+  """(spectra, split) of a run: of `config.protocol`, or of `config.split` where that names none.
+
+  The hash is that of the protocol's split, which says who learns and who is tested. Where it has no
+  validation side, or where that is to train as well, the run's own division of who learns does not
+  enter it, as the folds of a classical method do not.
+
+  Raises:
+    ValueError: a protocol that is none of numbers, of other data or of another regime, or a split
+      that it does not have.
+  """
+  asked = config.protocol
+  if not asked.name:
+    meta = next(iter(spectra.values())).meta
+    return spectra, split_regimes.from_meta(meta, **config.split.to_dict())
+  if asked.name not in NUMBERS:
+    raise ValueError(f'protocol.name is {asked.name!r}, expected one of {", ".join(NUMBERS)}')
+  _, dataset, make = NUMBERS[asked.name]
+  if dataset.INFO['name'] != config.dataset.name:
+    raise ValueError(
+      f'protocol {asked.name} is of data set {dataset.INFO["name"]} and dataset.name is '
+      f'{config.dataset.name!r}, expected the same; change one of them'
+    )
+  ((kind, of_kind),) = spectra.items()
+  protocol = make(of_kind)
+  if config.split.regime != protocol.regime or not 0 <= asked.repeat < len(protocol.repeats):
+    raise ValueError(
+      f'split.regime is {config.split.regime!r} and protocol.repeat {asked.repeat}, expected '
+      f'{protocol.regime!r} and 0 to {len(protocol.repeats) - 1}, as protocol {asked.name} has them'
+    )
+  return {kind: protocol.spectra}, _learning(protocol, config)
+
+
+def _learning(protocol: Protocol, config: ConfigDict) -> Split:
+  """The protocol's split with a validation side, which trains as well if it is to be refitted."""
+  whole, asked = protocol.repeats[config.protocol.repeat], config.protocol
+  train, validation, _, shares = *whole.sides, config.split.fractions
+  if not len(validation):
+    meta, share = protocol.spectra.meta, shares[1] / (shares[0] + shares[1])
+    own = splits.with_validation(whole, meta['id'], meta['group'], share, config.split.seed)
+    train, validation = own.train, own.validation
+  if asked.refit:
+    train = np.sort(np.concatenate([train, validation]))
+  made = {**whole.made, 'protocol': asked.name, 'repeat': asked.repeat, 'refit': asked.refit}
+  return dataclasses.replace(whole, train=train, validation=validation, made=made)
 
 
 def _repeated(spectra: Spectra) -> list[Split]:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from ml_collections import ConfigDict
 
-from spectra_jax import shards
+from spectra_jax import align, native, shards
 from spectra_jax.model import component, options
 from spectra_jax.spectra import Spectra, uniform_axis
 from spectra_jax.workdir import write_json_atomic
@@ -35,7 +35,7 @@ def load(config: ConfigDict) -> Mapping[str, Spectra]:
       refuses.
   """
   settings, dataset = config.data.to_dict(), component('datasets', config.dataset.name)
-  axis = uniform_axis(config.axis.low_cm, config.axis.high_cm, config.axis.points)
+  axis = _axis(config, dataset)
   if settings['storage'] not in STORAGES:
     raise ValueError(
       f'data.storage is {settings["storage"]!r}, expected one of {", ".join(STORAGES)}'
@@ -50,6 +50,27 @@ def load(config: ConfigDict) -> Mapping[str, Spectra]:
     if not (folder / MANIFEST).exists():
       _write(folder, dataset, axis, options(config.dataset), settings['shard_rows'])
   return read(folder, settings['verify'])
+
+
+def _axis(config: ConfigDict, dataset: ModuleType) -> np.ndarray:
+  """[L] cm^-1, evenly spaced or the points of the data.
+
+  Raises:
+    ValueError: the data have several grids, or none that is measured.
+  """
+  low_cm, high_cm, points = (config.axis[name] for name in ('low_cm', 'high_cm', 'points'))
+  if points:
+    return uniform_axis(low_cm, high_cm, points)
+  read = getattr(dataset, 'read', lambda _: [])
+  spectra = native.as_list(read(config.dataset[config.dataset.name].to_dict().get('path', '')))
+  grids = {one.axis.tobytes(): (one.axis, one.axis_unit) for one in spectra}
+  if len(grids) != 1:
+    raise ValueError(
+      f'axis.points is 0 and data set {config.dataset.name} has {len(grids)} grids, expected one, '
+      'whose points are taken; give a number of points'
+    )
+  axis, _ = align.grid_in(*grids.popitem()[1], 'cm^-1')
+  return axis[(axis >= low_cm) & (axis <= high_cm)]
 
 
 def read(folder: pathlib.Path, verify: bool) -> dict[str, Spectra]:

@@ -18,16 +18,7 @@ import numpy as np
 import optax
 from ml_collections import ConfigDict
 
-from spectra_jax import (
-  batches,
-  dropout,
-  losses,
-  optimizer,
-  parallel,
-  placement,
-  split_regimes,
-  storage,
-)
+from spectra_jax import batches, dropout, losses, optimizer, parallel, placement, protocols, storage
 from spectra_jax import report as reports
 from spectra_jax import scores as group_scores
 from spectra_jax.checkpoint import Checkpoints
@@ -71,7 +62,7 @@ def prepare(config: ConfigDict, workdir: str) -> Run:
   placement.check_batch(config.train.eval_batch_size, 1, mesh)
   parallel.connect(mesh)
   spectra = storage.load(config)
-  split = split_regimes.from_meta(next(iter(spectra.values())).meta, **config.split.to_dict())
+  spectra, split = protocols.configured(config, spectra)
   task = component('tasks', config.task.name).build(config, spectra, split)
   tx = optimizer.build(config.optimizer, config.train.steps)
   data_hash = next(iter(spectra.values())).source

@@ -15,7 +15,9 @@ PARALLEL = {'map': 'shard_map', 'devices': 1, 'fsdp': 1, 'seq': 1}
 DATA = {'storage': 'memory', 'cache': '', 'shard_rows': 4096, 'verify': True}
 # Those of before there was another one read spectra by their tokens.
 ENCODER = {'name': 'tokens', 'tokens': {}}
-OLDER = {'data': DATA, 'encoder': ENCODER}
+# Those of before there was preprocessing have none, and no protocol.
+PROTOCOL = {'name': '', 'repeat': 0, 'refit': False}
+OLDER = {'data': DATA, 'encoder': ENCODER, 'preprocess': (), 'protocol': PROTOCOL}
 
 
 def load(workdir: pathlib.Path) -> tuple[train.Run, Any]:

@@ -1,7 +1,9 @@
 """What tasks share that ask one thing of a whole spectrum: which class, how much of what.
 
-Values are scaled by one constant, the root mean square of the training side; what an augmentation
-moves out of the measured range is hidden. Held-out spectra are never augmented.
+Training spectra are augmented as they were measured. Then all are preprocessed as
+`config.preprocess` says, inside the model's program, and scaled by one constant, the root mean
+square; all constants come from the training side. What an augmentation moves out of the measured
+range is hidden. Held-out spectra are never augmented.
 """
 
 import dataclasses
@@ -15,7 +17,9 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from spectra_jax import augment, shards
+from spectra_jax.augment.frame import bridged
 from spectra_jax.forms import Terms
+from spectra_jax.preprocess import Fitted, described
 from spectra_jax.scores import Ratios
 from spectra_jax.spectra import Spectra
 from spectra_jax.splits import Split
@@ -33,7 +37,8 @@ class WholeSpectrum:
     spectra: of one kind.
     split: who is in training, validation and test.
     augmentation: of training examples.
-    centre_L: taken off every spectrum; zeros where none is.
+    preprocessing: of every spectrum; None leaves them as they are.
+    centre_L: taken off every preprocessed spectrum; zeros where none is.
     scale: what is left is divided by it.
     target_NxY: what is asked for, float32, a row a spectrum: shares of classes, or properties.
   """
@@ -43,6 +48,7 @@ class WholeSpectrum:
   spectra: Spectra
   split: Split
   augmentation: augment.Augmentation
+  preprocessing: Fitted | None
   centre_L: np.ndarray
   scale: float
   target_NxY: np.ndarray
@@ -72,7 +78,12 @@ class WholeSpectrum:
     return dict(zip(('values', 'mask'), changed, strict=True), target=example['target'])
 
   def scaled(self, values: jax.Array, mask: jax.Array, kind_B: jax.Array) -> dict[str, jax.Array]:
-    """Inputs of the model, from values and what is measured of them."""
+    """Inputs of the model, from values and what is measured of them.
+
+    Preprocessing reads straight lines across what is hidden, which stays hidden.
+    """
+    if self.preprocessing:
+      values = self.preprocessing(jax.vmap(bridged)(values, mask))
     values = (values - jnp.asarray(self.centre_L, jnp.float32)) / self.scale
     return {
       'values_BxL': jnp.where(mask, values, 0.0),
@@ -145,8 +156,33 @@ def table(
   return [['score on held-out spectra', *names], *rows]
 
 
-def statistics(spectra: Spectra, train: np.ndarray, centred: bool) -> tuple[np.ndarray, float]:
+def preprocessing(config: ConfigDict, spectra: Spectra, train: np.ndarray) -> Fitted | None:
+  """`config.preprocess` fitted to the rows `train`; None where it has no steps.
+
+  Raises:
+    ValueError: what a step refuses, points that were not measured, or a step that changes the axis.
+  """
+  if not config.preprocess:
+    return None
+  fitted = described(config.preprocess).fit(spectra.take(train))
+  if not np.array_equal(fitted.out.axis, spectra.axis):
+    raise ValueError(
+      f'config.preprocess makes {len(fitted.out.axis)} points, expected the '
+      f'{len(spectra.axis)} of the axis, in place; choose points with config.axis'
+    )
+  return fitted
+
+
+def statistics(
+  spectra: Spectra, train: np.ndarray, centred: bool, fitted: Fitted | None
+) -> tuple[np.ndarray, float]:
   """(centre [L], scale) of the training side, over measured points: see `WholeSpectrum`.
+
+  Args:
+    spectra: of all sides.
+    train: rows of the training side.
+    centred: whether their mean is taken off.
+    fitted: what is done to them first.
 
   Raises:
     ValueError: the training spectra are all zero, or all the same where they are centred.
@@ -154,7 +190,8 @@ def statistics(spectra: Spectra, train: np.ndarray, centred: bool) -> tuple[np.n
   measured_L, total_L, square = 0.0, 0.0, 0.0
   for start in range(0, len(train), shards.BLOCK):
     rows = train[start : start + shards.BLOCK]
-    mask, values = np.asarray(spectra.mask[rows]), np.float64(spectra.values[rows])
+    mask, values = np.asarray(spectra.mask[rows]), spectra.values[rows]
+    values = np.float64(fitted.transform(values) if fitted else values)
     values = np.where(mask, values, 0.0)
     measured_L, total_L = measured_L + mask.sum(0), total_L + values.sum(0)
     square += (values**2).sum()

@@ -8,6 +8,7 @@ import numpy as np
 import optax
 import pytest
 
+from spectra_jax.preprocess import described
 from spectra_jax.tasks import regress
 from tests import labelled
 
@@ -95,3 +96,34 @@ def test_bad_requests_are_refused():
     make_task(dataclasses.replace(data, meta=meta))
   with pytest.raises(ValueError, match='training spectra do not differ'):
     make_task(dataclasses.replace(data, values=np.ones_like(data.values)))
+
+
+SLOPE = {'name': 'savitzky_golay', 'window': 7, 'degree': 2, 'derivative': 1}
+
+
+def test_preprocessing_in_the_loop_is_that_of_the_pipeline_on_the_training_side():
+  data, steps = labelled.spectra(), ({'name': 'msc'}, SLOPE)
+  inside = make_task(data, preprocess=steps)
+  fitted = described(steps).fit(data.take(inside.split.train))
+  beforehand = dataclasses.replace(data, values=fitted.transform(data.values), state='derivative')
+  outside = make_task(beforehand)
+  assert inside.scale == pytest.approx(outside.scale, rel=1e-6)
+  given = lambda one: one.inputs(None, 0, one.examples('test'), train=False)[0]['values_BxL']
+  np.testing.assert_allclose(given(inside), given(outside), atol=2e-5)
+  assert np.abs(np.asarray(given(outside))).max() > 1
+
+
+def test_preprocessing_learns_nothing_from_held_out_spectra_and_keeps_the_axis():
+  data, steps = labelled.spectra(), ({'name': 'msc'},)
+  task = make_task(data, preprocess=steps)
+  values = data.values.copy()
+  values[task.split.test] *= 7
+  values[task.split.validation] += 3
+  other = make_task(dataclasses.replace(data, values=values), preprocess=steps)
+  np.testing.assert_array_equal(other.centre_L, task.centre_L)
+  assert set(task.preprocessing.constants[0]) == set(other.preprocessing.constants[0])
+  for name, constant in task.preprocessing.constants[0].items():
+    np.testing.assert_array_equal(other.preprocessing.constants[0][name], constant)
+  fewer = ({'name': 'crop', 'low': 220.0, 'high': 300.0},)
+  with pytest.raises(ValueError, match='points, expected the 160 of the axis, in place'):
+    make_task(data, preprocess=fewer)

@@ -23,7 +23,13 @@ from spectra_jax.forms import Terms
 from spectra_jax.losses.cross_entropy import balanced, cross_entropy
 from spectra_jax.spectra import Spectra
 from spectra_jax.splits import Split, of_sides
-from spectra_jax.whole_spectrum import Scores, WholeSpectrum, only_kind, statistics
+from spectra_jax.whole_spectrum import (
+  Scores,
+  WholeSpectrum,
+  only_kind,
+  preprocessing,
+  statistics,
+)
 
 BASELINES = ('mean', 'nearest', 'nearest_difference')
 TOP = (1, 3)
@@ -198,8 +204,9 @@ def build(config: ConfigDict, spectra: Mapping[str, Spectra], split: Split) -> T
   one_hot_NxC = np.float32(label_N[:, None] == classes)
   train_N = one_hot_NxC[split.train].argmax(1)
   weight_C = balanced(train_N, len(classes)) if options.balanced else np.ones(len(classes))
-  common = (config, of_kind.axis, of_kind, split, augment.build(config.augment, of_kind))
-  constants = statistics(of_kind, split.train, centred=False)
+  fitted = preprocessing(config, of_kind, split.train)
+  common = (config, of_kind.axis, of_kind, split, augment.build(config.augment, of_kind), fitted)
+  constants = statistics(of_kind, split.train, centred=False, fitted=fitted)
   shifts = tuple(points(x, of_kind.axis) for x in options.shifts_cm)
   return Task(*common, *constants, one_hot_NxC, classes, weight_C, shifts)
 

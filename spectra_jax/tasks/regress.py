@@ -21,7 +21,13 @@ from spectra_jax import augment, figures, metrics, model, whole_spectrum
 from spectra_jax.losses.masked_mse import masked_mse
 from spectra_jax.spectra import Spectra
 from spectra_jax.splits import Split
-from spectra_jax.whole_spectrum import Scores, WholeSpectrum, only_kind, statistics
+from spectra_jax.whole_spectrum import (
+  Scores,
+  WholeSpectrum,
+  only_kind,
+  preprocessing,
+  statistics,
+)
 
 COLUMN = 'target/'  # what meta columns of targets begin with
 BASELINES = ('mean',)
@@ -143,8 +149,9 @@ def build(config: ConfigDict, spectra: Mapping[str, Spectra], split: Split) -> T
   target_NxY = np.stack([np.float32(of_kind.meta[COLUMN + name]) for name in names], 1)
   known = target_NxY[split.train].astype(np.float64)
   check_targets(names, known)
-  common = (config, of_kind.axis, of_kind, split, augment.build(config.augment, of_kind))
-  constants = statistics(of_kind, split.train, config.task.regress.centred)
+  fitted = preprocessing(config, of_kind, split.train)
+  common = (config, of_kind.axis, of_kind, split, augment.build(config.augment, of_kind), fitted)
+  constants = statistics(of_kind, split.train, config.task.regress.centred, fitted)
   spread = (np.nanmean(known, 0), np.nanstd(known, 0))
   return Task(*common, *constants, target_NxY, names, *spread)
 
