@@ -1,37 +1,107 @@
-"""What the paper is made of: sweeps and the tables that are made from their runs.
+"""What the paper is made of: parts, each with the runs and the tables that are made from them.
 
   python -m experiments.paper --quick --jobs=2 --root=runs/paper_quick
+  python -m experiments.paper --only=real --data_dir=DATA --root=runs/paper
 
+A part has sweeps of networks, cells of classical methods and tables. A sweep is its folder below
+the root, its config, its points (() = the sweep() of the config), and the config keys that name a
+data set with its folder below DATA. Cells are groups of protocols x methods x preprocessings.
 Variants: full, and quick, which goes through all of it with models that have learned nothing.
 """
 
 from ml_collections import ConfigDict
 
-# Folder of a sweep below the root -> the variant of its config for each variant of the paper, and
-# the points; () = the sweep() of the config.
+from configs import default, rruff
+
+PARTS = ('pretrain', 'physics', 'real')
 SEEDS = ({'seed': 0}, {'seed': 1}, {'seed': 2})
-SWEEPS = {
-  'pretrain': ('pretrain', {'full': 'full', 'quick': 'tiny'}, SEEDS),
-  'physics_ablation/optical_constants': (
-    'physics_ablation',
-    {'full': 'quick', 'quick': 'tiny'},
-    (),
-  ),
-  'physics_ablation/paired': (
-    'physics_ablation',
-    {'full': 'paired-quick', 'quick': 'paired-tiny'},
-    (),
-  ),
-}
+
+SPLITS = {'dataset.rruff_splits.path': 'rruff_splits'}
+ARCHIVE = {**SPLITS, 'dataset.rruff_splits.archive': 'rruff_excellent_unoriented'}
+MINERALS = {'dataset.rruff_excellent_unoriented.path': 'rruff_excellent_unoriented'}
+REAL_TABLES = (
+  *('rruff_labels', 'rruff_shift', 'rruff_archive', 'rruff_minerals'),
+  *('corn', 'tecator', 'tecator_grouped', 'tablets', 'nirsoil', 'wheat_kernels'),
+)
+
+NEAR_INFRARED = (
+  *('corn_m5', 'corn_mp5', 'corn_mp6', 'tecator', 'tecator_apart', 'tecator_repeated'),
+  *('tablets_1', 'tablets_2', 'nirsoil', 'wheat_kernels'),
+)
+NUMBERS = ('pls', 'pcr', 'ridge', 'svm', 'gaussian_process', 'random_convolutions', 'forest')
+CLASSES = ('pls_da', 'ridge', 'svm', 'random_convolutions', 'neighbours')
+FIXED = ('raw', 'snv', 'msc', 'derivative_snv', 'second_derivative_snv')
 
 
 def get_config(variant: str = 'full') -> ConfigDict:
   if variant not in ('full', 'quick'):
     raise ValueError(f'configs/paper.py has no variant {variant!r}, expected full or quick')
-  c = ConfigDict()
-  c.sweeps = tuple(  # run in this order; 'points' () = the sweep() of the config's file
-    {'folder': folder, 'config': f'configs/{name}.py:{variants[variant]}', 'points': points}
-    for folder, (name, variants, points) in SWEEPS.items()
+  c, quick = ConfigDict(), variant == 'quick'
+  pretrain = [_sweep('pretrain', 'pretrain:tiny' if quick else 'pretrain:full', SEEDS)]
+  size = 'tiny' if quick else 'quick'
+  ablation = [
+    _sweep('physics_ablation/optical_constants', f'physics_ablation:{size}'),
+    _sweep('physics_ablation/paired', f'physics_ablation:paired-{size}'),
+  ]
+  networks, cells = (_tiny_networks(), _few_cells()) if quick else (_networks(), _cells())
+  c.parts = (  # run in this order
+    _part('pretrain', ('pretrain',), pretrain),
+    _part('physics', ('optical_constants', 'paired'), ablation),
+    _part('real', REAL_TABLES, networks, cells),
   )
-  c.tables = ('pretrain', 'optical_constants', 'paired')  # of configs/tables
   return c.lock()
+
+
+def _part(name: str, tables: tuple, sweeps: list[dict], cells: tuple[dict, ...] = ()) -> dict:
+  return {'name': name, 'tables': tables, 'sweeps': tuple(sweeps), 'cells': cells}
+
+
+def _sweep(folder: str, config: str, points: tuple = (), data: dict | None = None) -> dict:
+  name, _, variant = config.partition(':')
+  place = {'folder': folder, 'config': f'configs/{name}.py:{variant}'}
+  return {**place, 'points': tuple(points), 'data': data or {}}
+
+
+def _networks() -> list[dict]:
+  """Each variant's own sweep; means of three networks beside it."""
+  three = {'train.members': (3,), 'seed': (0,)}
+  labels = default.product({'dataset.rruff_splits.labels': rruff.LABELS}, three)
+  return [
+    _sweep('rruff/strong', 'rruff:strong', (*rruff.sweep('strong'), *labels), SPLITS),
+    _sweep('rruff/archive', 'rruff:archive', (*rruff.sweep('archive'), *labels), ARCHIVE),
+    _sweep('rruff/paper', 'rruff:paper', data=SPLITS),
+    _sweep('rruff/tokens', 'rruff:tokens', data=SPLITS),
+    _sweep('rruff_minerals/cnn', 'rruff_minerals:cnn', data=MINERALS),
+    _sweep('rruff_minerals/linoss', 'rruff_minerals:linoss', data=MINERALS),
+  ]
+
+
+def _tiny_networks() -> list[dict]:
+  shifts = {'task.classify.shifts_cm': (0.0, 5.0, 10.0, 15.0, 20.0, 25.0, 30.0), 'seed': 0}
+  return [
+    _sweep('rruff/strong', 'rruff:tiny', (shifts,), SPLITS),
+    _sweep('rruff/archive', 'rruff:tiny', (shifts,), ARCHIVE),
+    _sweep('rruff_minerals/cnn', 'rruff_minerals:tiny', ({'seed': 0},), MINERALS),
+  ]
+
+
+def _cells() -> tuple[dict, ...]:
+  minerals = tuple(f'rruff_{labels}' for labels in rruff.LABELS)
+  more = ('neighbours', 'wavelet_peaks')
+  return (
+    _group(NEAR_INFRARED, (*NUMBERS, *more), ('chosen',)),
+    _group(NEAR_INFRARED, ('pls',), FIXED),
+    _group(minerals, CLASSES, ('raw', 'derivative_snv')),
+    _group(minerals, ('aligned_svm',), ('raw',)),  # it takes derivatives itself
+  )
+
+
+def _few_cells() -> tuple[dict, ...]:
+  return (
+    _group(('tecator',), ('pls', 'ridge'), ('chosen',)),
+    _group(('tecator',), ('pls',), ('raw',)),
+  )
+
+
+def _group(protocols: tuple, methods: tuple, preprocessings: tuple) -> dict:
+  return {'protocols': protocols, 'methods': methods, 'preprocessings': preprocessings}

@@ -6,7 +6,7 @@
 Protocols are those of spectra_jax/protocols.py, methods the files of spectra_jax/chemometrics that
 do what they ask, preprocessings those of spectra_jax/chemometrics_report.py. A report that is there
 is not made again, so the same command goes on after a stop. Tables of them: configs/tables. The
-last line of standard output is one JSON object, also in ROOT/chemometrics.json.
+last line of standard output is one JSON object, also in --output.
 """
 
 import json
@@ -29,6 +29,7 @@ PREPROCESSINGS = flags.DEFINE_list(
 )
 DATA_DIR = flags.DEFINE_string('data_dir', None, 'Folder of the folders of all data sets.')
 ROOT = flags.DEFINE_string('root', None, 'Folder of all runs; one below it a protocol.')
+OUTPUT = flags.DEFINE_string('output', None, 'JSON file; ROOT/chemometrics.json if not told.')
 
 
 def main(argv: list[str]) -> None:
@@ -47,7 +48,7 @@ def main(argv: list[str]) -> None:
   except (ValueError, OSError) as error:
     sys.exit(f'error: {error}')
   document = {'root': str(root), 'cells': cells}
-  write_json_atomic(root / 'chemometrics.json', document)
+  write_json_atomic(OUTPUT.value or root / 'chemometrics.json', document)
   print(json.dumps(document))
 
 

@@ -234,10 +234,13 @@ def command(*flags):
 @pytest.mark.slow
 def test_the_binary_says_its_scores_and_goes_on(real_data, tmp_path):
   flags = ['--methods=pls', '--preprocessings=raw', f'--root={tmp_path}', f'--data_dir={real_data}']
-  first, second = (command('--protocols=tecator', *flags) for _ in range(2))
+  output = tmp_path / 'said.json'
+  first = command('--protocols=tecator', *flags)
+  second = command('--protocols=tecator', *flags, f'--output={output}')
   said = json.loads(first.stdout.splitlines()[-1])
   assert said == json.loads(second.stdout.splitlines()[-1])  # its wall time too: nothing ran again
   assert said == json.loads((tmp_path / 'chemometrics.json').read_text())
+  assert said == json.loads(output.read_text())
   assert 1 < said['cells'][0]['score']['fat'] < 3
   wrong = command('--protocols=tecatur', *flags)
   assert wrong.returncode == 1

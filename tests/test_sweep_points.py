@@ -207,6 +207,16 @@ def test_points_are_named_by_what_they_change_and_are_the_runs_they_say():
   assert len({point.identity for point in sweep.points}) == 4
 
 
+def test_what_all_points_share_is_in_no_name():
+  shared = {'dataset.computed.path': '', 'train.steps': 7}
+  sweep, left_out = points.plan(TINY, [{'seed': 0}, {'seed': 0, 'train.steps': 7}], shared)
+  assert [(point.name, point.overrides) for point in sweep.points] == [
+    ('seed=0', {'seed': 0} | shared)
+  ]
+  assert left_out == ['seed=0,steps=7 is the same run as seed=0: left out']
+  points.check(sweep)
+
+
 def test_the_same_run_is_planned_once():
   sweep, left_out = points.plan(TINY, [{}, {'seed': 0}, {'optimizer.lr': 1}, {'log.every': 7}])
   assert [point.name for point in sweep.points] == ['base', 'lr=1.0']

@@ -50,6 +50,13 @@ def test_a_report_is_what_makes_it_finished(tmp_path):
   assert (found.state, found.wall_s, found.last_lines) == ('finished', 12.5, [])
 
 
+def test_what_has_no_steps_has_a_state(tmp_path):
+  """A classical method that is not finished: its config trains nothing."""
+  config = {'config': {'method': {'name': 'pls'}}}
+  found = status.of_folder(write(tmp_path, config=config, running=HERE))
+  assert (found.state, found.steps, found.left_s) == ('running', None, None)
+
+
 def test_how_it_ended_tells_failed_from_stopped(tmp_path):
   assert status.of_folder(write(tmp_path / 'a', exit=ENDED)).state == 'failed'
   assert status.of_folder(write(tmp_path / 'a')).last_lines == ['a', 'error: b']

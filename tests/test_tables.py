@@ -217,6 +217,13 @@ def test_time_of_older_reports_is_known_only_where_nothing_was_restarted(root):
   assert (cell.value, cell.seeds, cell.lacking) == ((120.0 + 600.0) / 2, [0, 2], [1])
 
 
+def test_a_classical_method_is_one_process_whose_time_is_the_whole(root):
+  make_run(root, 'classical/pls', config={'method': {'name': 'pls'}})
+  row = {'label': 'PLS', 'runs': 'classical/*', 'where': {'method.name': 'pls'}, 'method': 'model'}
+  found = lines(root, rows=(row,), columns=(MINUTES | {'metric': 'wall_s_total'},))
+  assert found[0].cells[0].value == 120.0
+
+
 # ---- what is missing -------------------------------------------------------------
 
 

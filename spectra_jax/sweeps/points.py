@@ -121,21 +121,29 @@ def of_config(config: str) -> list[dict[str, Any]]:
 # ---- names and identities ---------------------------------------------------
 
 
-def plan(config: str, sweep: Sequence[Mapping[str, Any]]) -> tuple[Sweep, list[str]]:
+def plan(
+  config: str, sweep: Sequence[Mapping[str, Any]], shared: Mapping[str, Any] | None = None
+) -> tuple[Sweep, list[str]]:
   """The sweep, every config of it checked and named, and a sentence for each point left out.
+
+  Args:
+    config: 'configs/x.py:variant'.
+    sweep: overrides of each point.
+    shared: overrides of all points that no name tells, such as where the data are.
 
   Raises:
     ValueError: a point is no config, or there is none at all.
   """
   if not sweep:
     raise ValueError(f'the sweep of {config} is empty; expected a point at least; add one')
-  loaded = [load(config, overrides) for overrides in sweep]
+  shared = shared or {}
+  loaded = [load(config, {**shared, **overrides}) for overrides in sweep]
   typed = [{key: _at(c, key) for key in x} for c, x in zip(loaded, sweep, strict=True)]
   hashes: dict[tuple[str, str], str] = {}
   points: dict[str, Point] = {}
   left_out = []
   for name, overrides, of_point in zip(_names(typed), typed, loaded, strict=True):
-    made = Point(name, overrides, _identity(of_point, hashes))
+    made = Point(name, {**shared, **overrides}, _identity(of_point, hashes))
     first = points.setdefault(made.identity, made)
     if first is not made:
       left_out.append(f'{name} is the same run as {first.name}: left out')

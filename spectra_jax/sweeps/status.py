@@ -28,7 +28,7 @@ class Status:
   name: str
   state: str
   step: int  # completed updates
-  steps: int | None  # of the whole run; None before its first start
+  steps: int | None  # of the whole run; None before its first start and where there are none
   left_s: float | None  # at the pace of this start; None where none can be told
   wall_s: float | None  # of a finished run, restarts included
   validation: dict[str, float | None]  # the newest
@@ -51,7 +51,7 @@ def of_folder(folder: pathlib.Path) -> Status:
   """The state of one point, also while it changes."""
   ended, report = _json(folder / EXIT) or {}, _json(folder / 'report.json')
   config = (_json(folder / 'config.json') or {}).get('config')
-  steps = config['train']['steps'] if config else None
+  steps = config['train']['steps'] if config and 'train' in config else None
   records = _records(folder / METRICS)
   state = 'finished' if report is not None else _state(folder, ended)
   validations = [r for r in records if any(key.startswith('val/') for key in r)]

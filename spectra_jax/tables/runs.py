@@ -99,9 +99,10 @@ def gather(root: pathlib.Path) -> list[Run]:
 def _read(path: pathlib.Path) -> Run:
   try:
     report = json.loads(path.read_text())
-    if 'wall_s_total' not in report and report.get('resumed_from') == 0:
-      report['wall_s_total'] = report['wall_s']  # of before restarts were counted: there were none
     run = Run(path.parent, report, flat(report['config']))
+    once = report.get('resumed_from') == 0 or 'method.name' in run.config  # no method is resumed
+    if 'wall_s_total' not in report and once:
+      report['wall_s_total'] = report['wall_s']  # of before restarts were counted: there were none
     _ = run.seed, report['results']
     check_told(run.regime, run.split)
   except (ValueError, KeyError, TypeError, AttributeError) as error:
