@@ -9,9 +9,11 @@ data set with its folder below DATA. Cells are groups of protocols x methods x p
 Variants: full, and quick, which goes through all of it with models that have learned nothing.
 """
 
+from collections.abc import Sequence
+
 from ml_collections import ConfigDict
 
-from configs import default, rruff
+from configs import default, nir, rruff
 
 PARTS = ('pretrain', 'physics', 'real')
 SEEDS = ({'seed': 0}, {'seed': 1}, {'seed': 2})
@@ -56,7 +58,7 @@ def _part(name: str, tables: tuple, sweeps: list[dict], cells: tuple[dict, ...] 
   return {'name': name, 'tables': tables, 'sweeps': tuple(sweeps), 'cells': cells}
 
 
-def _sweep(folder: str, config: str, points: tuple = (), data: dict | None = None) -> dict:
+def _sweep(folder: str, config: str, points: Sequence[dict] = (), data: dict | None = None) -> dict:
   name, _, variant = config.partition(':')
   place = {'folder': folder, 'config': f'configs/{name}.py:{variant}'}
   return {**place, 'points': tuple(points), 'data': data or {}}
@@ -73,7 +75,15 @@ def _networks() -> list[dict]:
     _sweep('rruff/tokens', 'rruff:tokens', data=SPLITS),
     _sweep('rruff_minerals/cnn', 'rruff_minerals:cnn', data=MINERALS),
     _sweep('rruff_minerals/linoss', 'rruff_minerals:linoss', data=MINERALS),
+    *(_near_infrared(variant) for variant in ('cnn', 'linoss')),
   ]
+
+
+def _near_infrared(variant: str) -> dict:
+  """Its own sweep, where the data are left to the paper."""
+  data = {f'dataset.{name}.path': folder for name, folder, *_ in nir.PROTOCOLS.values()}
+  points = [{k: v for k, v in point.items() if k not in data} for point in nir.sweep(variant)]
+  return _sweep(f'nir/{variant}', f'nir:{variant}', points, data)
 
 
 def _tiny_networks() -> list[dict]:
@@ -82,6 +92,7 @@ def _tiny_networks() -> list[dict]:
     _sweep('rruff/strong', 'rruff:tiny', (shifts,), SPLITS),
     _sweep('rruff/archive', 'rruff:tiny', (shifts,), ARCHIVE),
     _sweep('rruff_minerals/cnn', 'rruff_minerals:tiny', ({'seed': 0},), MINERALS),
+    _sweep('nir/cnn', 'nir:tiny', ({'seed': 0},), {'dataset.tecator.path': 'tecator'}),
   ]
 
 
