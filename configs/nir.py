@@ -28,24 +28,29 @@ PREPROCESSINGS = {
   'derivative_snv': (_SLOPE, SNV),
   'second_derivative_snv': (_CURVATURE, SNV),
 }
-# Protocol -> (data set, its folder, regime, what is asked).
+FOLDERS = {
+  'tecator': 'tecator',
+  'wheat_kernels': 'wheat_kernel',
+  'tablets': 'tablets_idrc2002',
+  'nirsoil': 'nirsoil',
+}
+# Protocol -> (data set, regime, what is asked).
 PROTOCOLS = {
-  'tecator': ('tecator', 'tecator', 'given', ('fat',)),
-  'tecator_apart': ('tecator', 'tecator', 'grouped', ('fat',)),
-  'tablets_1': ('tablets', 'tablets_idrc2002', 'given', ('assay',)),
-  'tablets_2': ('tablets', 'tablets_idrc2002', 'given', ('assay',)),
-  'nirsoil': ('nirsoil', 'nirsoil', 'given', ('Nt', 'Ciso', 'CEC')),
-  'wheat_kernels': ('wheat_kernels', 'wheat_kernel', 'given', ('protein',)),
+  'tecator': ('tecator', 'given', ('fat',)),
+  'tecator_apart': ('tecator', 'grouped', ('fat',)),
+  'wheat_kernels': ('wheat_kernels', 'given', ('protein',)),
+  'tablets_1': ('tablets', 'given', ('assay',)),
+  'tablets_2': ('tablets', 'given', ('assay',)),
+  'nirsoil': ('nirsoil', 'given', ('Nt', 'Ciso', 'CEC')),
 }
 
 
 def of_protocol(name: str) -> dict:
   """The keys that a protocol decides."""
-  dataset, folder, regime, targets = PROTOCOLS[name]
+  dataset, regime, targets = PROTOCOLS[name]
   return {
     'protocol.name': name,
     'dataset.name': dataset,
-    f'dataset.{dataset}.path': f'../shared/data/{folder}',
     'split.regime': regime,
     'task.regress.targets': targets,
   }
@@ -58,6 +63,8 @@ def get_config(variant: str = 'cnn') -> ConfigDict:
     )
   c = default.get_config()
   c.update_from_flattened_dict(of_protocol('tecator'))
+  for dataset, folder in FOLDERS.items():
+    c.dataset[dataset].path = f'../shared/data/{folder}'
   c.axis.low_cm, c.axis.high_cm, c.axis.points = 3000.0, 20000.0, 0  # all that was measured
   c.split.fractions = (0.8, 0.2, 0.0)  # where no validation side is given
   c.protocol.refit = True
@@ -66,17 +73,17 @@ def get_config(variant: str = 'cnn') -> ConfigDict:
   c.loss.weights.model = ConfigDict({'mse': 1.0})
   c.checkpoint.best_metric = 'error'
   c.optimizer.ema_decay = 0.99
-  c.train.members = 5
+  c.train.members = 3
   {'cnn': _cnn, 'linoss': _linoss, 'tiny': _tiny}[variant](c)
   return c.lock()
 
 
 def sweep(variant: str = 'cnn') -> list[dict]:
-  """Every protocol with every preprocessing and seed."""
+  """Every protocol with every preprocessing and seed, one seed after the other."""
   return default.product(
+    {'seed': SEEDS},
     [of_protocol(name) for name in PROTOCOLS],
     {'preprocess': tuple(PREPROCESSINGS.values())},
-    {'seed': SEEDS},
   )
 
 
@@ -84,9 +91,9 @@ def _cnn(c: ConfigDict) -> None:
   c.encoder.name = 'compact_cnn'
   c.encoder.compact_cnn.update({'widths': (8,), 'kernels': (21,), 'pools': (1,), 'slope': 0.3})
   c.head.regress.update({'pool': 'flatten', 'norm': False, 'hidden': 36})
-  c.optimizer.lr, c.optimizer.weight_decay = 2e-3, 0.01
-  c.train.steps, c.train.eval_every = 4000, 1000
-  c.checkpoint.every = 4000
+  c.optimizer.lr, c.optimizer.weight_decay = 2e-3, 0.3
+  c.train.steps, c.train.eval_every = 2000, 1000
+  c.checkpoint.every = 2000
 
 
 def _linoss(c: ConfigDict) -> None:
@@ -95,8 +102,8 @@ def _linoss(c: ConfigDict) -> None:
   c.backbone.linoss.state = 32
   c.backbone.linoss.r_min = 0.5
   c.train.members = 1
-  c.train.steps, c.train.eval_every = 4000, 1000
-  c.checkpoint.every = 4000
+  c.train.steps, c.train.eval_every = 2000, 1000
+  c.checkpoint.every = 2000
 
 
 def _tiny(c: ConfigDict) -> None:

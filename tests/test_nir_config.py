@@ -10,8 +10,8 @@ from spectra_jax import protocols, storage
 def config(real_data, name, **changes):
   c = nir.get_config('tiny')
   c.update_from_flattened_dict(nir.of_protocol(name) | changes)
-  dataset, folder, *_ = nir.PROTOCOLS[name]
-  c.dataset[dataset].path = str(real_data / folder)
+  for dataset, folder in nir.FOLDERS.items():
+    c.dataset[dataset].path = str(real_data / folder)
   return c
 
 
