@@ -136,6 +136,16 @@ def test_scores_have_no_mean_and_do_not_correlate():
   np.testing.assert_allclose(y.mean(0), 0, atol=1e-9)
 
 
+def test_a_point_that_never_varies_is_not_divided_by_rounding():
+  values = np.full((13, 2), 1.7)
+  assert (values.std(0) > 0).all()  # by rounding
+  constants = autoscale.Step('sd').fit(None, values)
+  np.testing.assert_array_equal(constants['factor'], 1.0)
+  values[0, 1] += 1e-12
+  factor = autoscale.Step('sd').fit(None, values)['factor']
+  np.testing.assert_allclose(factor, [1.0, 1 / values[:, 1].std()])
+
+
 # ---- invariances ------------------------------------------------------------
 
 

@@ -29,8 +29,11 @@ class Step:
     return signal.becomes(state='scores' if signal.state == 'scores' else 'normalised')
 
   def fit(self, signal: Signal, values_NxL: np.ndarray) -> dict[str, np.ndarray]:
-    spread = values_NxL.std(0) ** {'none': 0.0, 'sd': 1.0, 'pareto': 0.5}[self.by]
-    return constants(values_NxL.mean(0), np.where(spread > 0, spread, 1.0))
+    mean_L, deviation_L = values_NxL.mean(0), values_NxL.std(0)
+    # The mean of equal values is rounded, and so they seem to vary by that.
+    varies_L = deviation_L > 10 * np.finfo(np.float64).eps * np.abs(mean_L)
+    spread_L = deviation_L ** {'none': 0.0, 'sd': 1.0, 'pareto': 0.5}[self.by]
+    return constants(mean_L, np.where(varies_L, spread_L, 1.0))
 
   def apply(self, constants: dict, values_BxL: jax.Array) -> jax.Array:
     return (values_BxL - constants['offset']) * constants['factor']
