@@ -28,7 +28,7 @@ from spectra_jax.preprocess import Pipeline
 from spectra_jax.preprocess.steps import msc, savitzky_golay, snv
 from spectra_jax.protocols import LABEL, Protocol
 from spectra_jax.spectra import Spectra
-from spectra_jax.splits import Split
+from spectra_jax.splits import Split, check_told
 
 # Windows of 11 points are 22 to 28 nm wide here, less than the bands of the near infrared.
 _SLOPE = savitzky_golay.Step(window=11, degree=2, derivative=1)
@@ -43,6 +43,7 @@ PREPROCESSINGS = {
 CHOSEN = 'chosen'  # the one that PLS (PLS-DA) likes best in grouped folds of the training side
 NUMBERS, CLASSES = 'regress', 'classify'  # tasks of spectra_jax/tasks, whose reports these are like
 CHOOSER = {NUMBERS: 'pls', CLASSES: 'pls_da'}
+SEED = 0  # of the folds, and of what a method draws
 PACKAGES = ('scikit-learn', 'ikpls', 'PyWavelets')
 
 
@@ -84,7 +85,7 @@ def predict(
   train = np.sort(np.concatenate([getattr(split, side) for side in protocol.learn]))
   numbers = task(protocol) == NUMBERS
   train = train[np.isfinite(target_N[train])] if numbers else train
-  seen = (target_N[train], group_N[train], 0)
+  seen = (target_N[train], group_N[train], SEED)
   if preprocessing == CHOSEN:
     chooser = component(CHOOSER[task(protocol)], protocol)
     promise = lambda name: chooser.fit(caches[''].values(name, train)[train], *seen).error
@@ -136,7 +137,7 @@ def config(name: str, protocol: Protocol, method: str, preprocessing: str) -> Co
       'protocol': {'name': name, 'repeats': len(protocol.repeats)},
       'method': {'name': method, method: options},
       'preprocessing': {'name': preprocessing, 'candidates': candidates},
-      'seed': 0,
+      'seed': SEED,
     }
   )
 
@@ -154,12 +155,14 @@ def run(
     folder: of this run alone.
 
   Raises:
-    ValueError: an unknown method or preprocessing, or a folder that belongs to something else.
+    ValueError: an unknown method or preprocessing, splits that do not say what they are, or a
+      folder that belongs to something else.
   """
   if preprocessing not in (CHOSEN, *PREPROCESSINGS):
     raise ValueError(
       f'preprocessing is {preprocessing!r}, expected {CHOSEN} or one of {", ".join(PREPROCESSINGS)}'
     )
+  check_told(protocol.regime, protocol.hash)
   settings = config(name, protocol, method, preprocessing)
   asked = f'{protocol.spectra.source} {protocol.hash}'
   identity, path = workdir.identity(settings, asked), folder / 'report.json'

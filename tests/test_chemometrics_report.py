@@ -68,6 +68,13 @@ def test_no_choice_sees_the_test_side(method, preprocessing):
   assert np.abs(found[0].outputs[''] - found[1].outputs['']).min() > 0  # it was another test side
 
 
+def test_splits_that_do_not_say_what_they_are_are_not_reported(tmp_path):
+  nameless = [dataclasses.replace(split, regime='') for split in protocol().repeats]
+  with pytest.raises(ValueError, match=r"a score has regime '' .* it cannot be reported"):
+    run('made', dataclasses.replace(protocol(), repeats=nameless), 'pls', 'raw', tmp_path / 'x')
+  assert not (tmp_path / 'x').exists()
+
+
 def test_a_poison_in_training_is_seen():
   clean = protocol()
   split = clean.repeats[0]
