@@ -23,8 +23,7 @@ from spectra_jax.spectra import Spectra
 STANDS_OUT = 10.0  # times the noise
 MOST_CURVES = 30  # in a figure
 MOST_ROWS = 200  # whose widths are measured
-DOWNWARD = ('transmittance', 'reflectance')  # whose bands point down
-FRACTIONS = ('transmittance', 'reflectance')
+FRACTIONS = ('transmittance', 'reflectance')  # of light, whose bands point down
 LARGEST_FRACTION, LEAST_FRACTION = 1.5, -0.1
 LARGEST_ABSORBANCE = 4.0  # one photon in 10,000 is left
 CLIPPED = 5  # equal largest values in a row
@@ -143,7 +142,7 @@ def _resolution(spectra: Spectra, noise: np.ndarray) -> float:
   widths = []
   for i in range(min(len(spectra), MOST_ROWS)):
     y = np.where(spectra.mask[i], spectra.values[i], 0.0).astype(np.float64)
-    y = -y if spectra.kind in DOWNWARD else y
+    y = -y if spectra.kind in FRACTIONS else y
     peaks, _ = find_peaks(y, prominence=max(STANDS_OUT * noise[i], 1e-6 * np.ptp(y)))
     if len(peaks):
       _, _, left, right = peak_widths(y, peaks, rel_height=0.5)

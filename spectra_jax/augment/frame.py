@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from spectra_jax.align import NM_PER_CM
 from spectra_jax.spectra import Spectra
 
 LOGARITHMIC = ('absorbance', 'atr', 'log_reflectance')
@@ -49,7 +50,7 @@ class Frame:
         f'the axis of these {self.kind} spectra counts points, expected cm^-1 or nm: a distance in '
         'cm^-1 means nothing on it; give the spectra their axis or leave this augmentation off'
       )
-    return self.axis_L if self.axis_unit == 'cm^-1' else 1e7 / self.axis_L
+    return self.axis_L if self.axis_unit == 'cm^-1' else NM_PER_CM / self.axis_L
 
   def even_step(self, unit: str) -> float:
     """The step of the axis.

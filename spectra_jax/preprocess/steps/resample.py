@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from spectra_jax.align import NM_PER_CM
 from spectra_jax.preprocess.signal import Signal
 from spectra_jax.spectra import check_axis, check_member
 
@@ -69,7 +70,7 @@ def _positions(signal: Signal, unit: str) -> np.ndarray:
       f'{unit}; expected positive cm^-1 or nm'
     )
   else:
-    old = 1e7 / signal.axis[::-1]
+    old = NM_PER_CM / signal.axis[::-1]
   steps = np.diff(old)
   ratio = np.maximum(steps[1:] / steps[:-1], steps[:-1] / steps[1:]) if len(steps) > 1 else [1.0]
   if np.max(ratio) > JUMP:
