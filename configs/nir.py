@@ -102,8 +102,8 @@ def _linoss(c: ConfigDict) -> None:
   c.backbone.linoss.state = 32
   c.backbone.linoss.r_min = 0.5
   c.train.members = 1
-  c.train.steps, c.train.eval_every = 2000, 1000
-  c.checkpoint.every = 2000
+  c.train.steps, c.train.eval_every = 1000, 500
+  c.checkpoint.every = 1000
 
 
 def _tiny(c: ConfigDict) -> None:
