@@ -192,7 +192,7 @@ def evaluate(
   else:
     terms, results = scoring.of_classes(protocol, made[LABEL])
   group_N = protocol.spectra.meta['group'][scoring.test_rows(protocol)]
-  scoring.nest(results, terms, group_N)
+  scores.nest(results, terms, group_N)
   tabled = {name: own for name, own in terms.items() if name.split('.')[-2] in scoring.TABLED}
   return results, scores.by_group(tabled, group_N)
 

@@ -14,14 +14,6 @@ from spectra_jax.forms import Terms
 from spectra_jax.protocols import LABEL, Protocol
 from spectra_jax.splits import Split
 
-METRICS = {
-  'rmsep': metrics.rmsep,
-  'sep': metrics.sep,
-  'bias': metrics.bias,
-  'r2': metrics.r2,
-  'rpd': metrics.rpd,
-  'rpiq': metrics.rpiq,
-}
 TABLED = ('rmsep', 'sep', 'top1', 'top3')  # whose sums a group are kept, for tests in tables
 
 
@@ -67,7 +59,9 @@ def of_numbers(
     }
     for method, predicted_N in said.items():
       score = lambda metric, x_N=predicted_N, y_N=reference_N: metric(x_N, y_N)
-      terms |= {f'{target}.{name}.{method}': score(metric) for name, metric in METRICS.items()}
+      terms |= {
+        f'{target}.{name}.{method}': score(metric) for name, metric in metrics.OF_NUMBERS.items()
+      }
     pairs = zip(protocol.repeats, several, strict=True)
     median = lambda x_N, y_N=reference_N: float(np.nanmedian(np.abs(x_N - y_N)))
     results[target] = {
@@ -101,17 +95,6 @@ def _columns(prediction: Prediction, test: str, known_C: np.ndarray) -> np.ndarr
   whole = np.full((len(score_BxC), len(known_C)), score_BxC.min() - 1.0)
   whole[:, np.searchsorted(known_C, prediction.classes)] = score_BxC
   return whole
-
-
-def nest(results: dict[str, Any], terms: Mapping[str, Terms], group_N: np.ndarray) -> None:
-  """Puts every number at its dotted path, its interval over test groups beside it."""
-  for path, own in terms.items():
-    at = results
-    *parts, method = path.split('.')
-    for part in parts:
-      at = at.setdefault(part, {})
-    at[method] = own.value
-    at.setdefault('intervals', {})[method] = list(own.interval(group_N))
 
 
 def _repeat(

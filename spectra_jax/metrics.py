@@ -146,6 +146,9 @@ def _with_spread(predicted_N: np.ndarray, reference_N: np.ndarray) -> np.ndarray
   return np.stack([error_N**2, centred_N**2, centred_N, count_N])
 
 
+OF_NUMBERS = {metric.__name__: metric for metric in (rmsep, sep, bias, r2, rpd, rpiq)}
+
+
 # ---- classes ------------------------------------------------------------------
 
 

@@ -16,11 +16,10 @@ from ml_collections import ConfigDict
 
 from spectra_jax import split_regimes, splits
 from spectra_jax.datasets import corn, nirsoil, rruff_splits, tablets, tecator, wheat_kernels
-from spectra_jax.spectra import Spectra
+from spectra_jax.spectra import TARGET, Spectra
 from spectra_jax.splits import Split
 
 LABEL = 'label'  # meta column of classes
-TARGET = 'target/'  # what meta columns of numbers begin with
 REPEATS = 20
 SHIFTS_CM = (5, 10, 15, 20, 25, 30)  # to higher wavenumbers
 SHARES = (0.6, 0.15, 0.25)  # of 80 samples of corn 48, 12 and 20
@@ -81,7 +80,11 @@ def tecator_file_order(spectra: Spectra) -> Protocol:
 
 
 def tecator_apart(spectra: Spectra) -> Protocol:
-  """The same without the training spectra that are test spectra: 165 | 43."""
+  """The same without the training spectra that are test spectra: 165 | 43.
+
+  Five pairs of duplicates are still one in training and one in validation: learn from both sides,
+  in folds that keep groups whole, or refit.
+  """
   whole = tecator_file_order(spectra)
   ids, groups, split = (*(whole.spectra.meta[name] for name in ('id', 'group')), whole.repeats[0])
   seen = np.isin(groups, groups[split.test])

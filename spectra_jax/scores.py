@@ -10,6 +10,7 @@ import os
 import pathlib
 import zipfile
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -43,6 +44,21 @@ def _terms(given: tuple[np.ndarray, np.ndarray] | Terms) -> Terms:
 def form(sums: Mapping[str, np.ndarray], name: str) -> str:
   """The form of a score among what `by_group` gave."""
   return dict(sums.get(FORMS, [])).get(name, 'ratio')
+
+
+def nest(results: dict[str, Any], terms: Mapping[str, Terms], group_N: np.ndarray) -> None:
+  """Puts every number of a report at its dotted path, its interval over test groups beside it.
+
+  The last word of a path is the method: 'fat.rmsep.model' has its interval at
+  results['fat']['rmsep']['intervals']['model'].
+  """
+  for path, own in terms.items():
+    at = results
+    *parts, method = path.split('.')
+    for part in parts:
+      at = at.setdefault(part, {})
+    at[method] = own.value
+    at.setdefault('intervals', {})[method] = list(own.interval(group_N))
 
 
 def write(workdir: str | os.PathLike, sums: Mapping[str, np.ndarray]) -> None:

@@ -35,6 +35,7 @@ STATES = (
   'scores',
 )
 AXIS_UNITS = ('cm^-1', 'nm', 'index')
+TARGET = 'target/'  # what meta columns of numbers to be predicted begin with
 
 
 @dataclasses.dataclass(frozen=True)

@@ -20,7 +20,7 @@ from spectra_jax import augment, shards
 from spectra_jax.augment.frame import bridged
 from spectra_jax.forms import Terms
 from spectra_jax.preprocess import Fitted, described
-from spectra_jax.scores import Ratios
+from spectra_jax.scores import nest
 from spectra_jax.spectra import Spectra
 from spectra_jax.splits import Split
 
@@ -108,17 +108,11 @@ class WholeSpectrum:
 
   def report(self, scores: Scores, baselines: Mapping[str, Scores], kind_N: np.ndarray) -> dict:
     """{score: {method: number, 'intervals': {method: over test groups}}}; dots in names nest."""
-    groups, found = self.groups('test'), {}
-    for name in scores:
-      at = found
-      for part in name.split('.'):
-        at = at.setdefault(part, {})
-      methods = {'model': scores, **baselines}
-      at |= {method: float(own[name]) for method, own in methods.items()}
-      at['intervals'] = {m: own[name].interval(groups) for m, own in methods.items()}
+    found = {}
+    nest(found, self.ratios(scores, baselines, kind_N), self.groups('test'))
     return found
 
-  def ratios(self, scores: Scores, baselines: Mapping[str, Scores], kind_N: np.ndarray) -> Ratios:
+  def ratios(self, scores: Scores, baselines: Mapping[str, Scores], kind_N: np.ndarray) -> Scores:
     """Place in the report -> its terms."""
     methods = {'model': scores, **baselines}
     return {f'{name}.{m}': own[name] for m, own in methods.items() for name in own}

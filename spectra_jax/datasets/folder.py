@@ -23,7 +23,7 @@ import numpy as np
 
 from spectra_jax import data_files, native, readers
 from spectra_jax.readers import raw
-from spectra_jax.spectra import Spectra
+from spectra_jax.spectra import TARGET, Spectra
 
 INFO = {
   'name': 'folder',
@@ -39,8 +39,7 @@ INFO = {
 TABLE = 'labels.csv'
 NEEDED = ('file', 'group')
 TELLS = ('axis_unit', 'kind')  # what the reader is told
-TARGET = 'target/'
-UNKNOWN = ('', 'nan')  # target values
+UNKNOWN = ('', 'nan')  # values of targets
 
 
 def _parse(place: pathlib.Path, source: str) -> native.Native:

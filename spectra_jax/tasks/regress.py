@@ -19,7 +19,7 @@ from ml_collections import ConfigDict
 
 from spectra_jax import augment, figures, metrics, model, whole_spectrum
 from spectra_jax.losses.masked_mse import masked_mse
-from spectra_jax.spectra import Spectra
+from spectra_jax.spectra import TARGET, Spectra
 from spectra_jax.splits import Split
 from spectra_jax.whole_spectrum import (
   Scores,
@@ -29,16 +29,7 @@ from spectra_jax.whole_spectrum import (
   statistics,
 )
 
-COLUMN = 'target/'  # what meta columns of targets begin with
 BASELINES = ('mean',)
-METRICS = {
-  'rmsep': metrics.rmsep,
-  'sep': metrics.sep,
-  'bias': metrics.bias,
-  'r2': metrics.r2,
-  'rpd': metrics.rpd,
-  'rpiq': metrics.rpiq,
-}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -85,7 +76,7 @@ class Task(WholeSpectrum):
     return {
       f'{target}.{name}': metric(predicted_NxY[:, y], reference_NxY[:, y])
       for y, target in enumerate(self.names)
-      for name, metric in METRICS.items()
+      for name, metric in metrics.OF_NUMBERS.items()
     }
 
   def baselines(self, side: str, names: tuple[str, ...] = BASELINES) -> dict[str, np.ndarray]:
@@ -137,7 +128,7 @@ def build(config: ConfigDict, spectra: Mapping[str, Spectra], split: Split) -> T
     ValueError: targets that the data do not have, or that are constant or unknown in training.
   """
   of_kind = only_kind(spectra, 'regress')
-  there = [name.removeprefix(COLUMN) for name in of_kind.meta if name.startswith(COLUMN)]
+  there = [name.removeprefix(TARGET) for name in of_kind.meta if name.startswith(TARGET)]
   names = tuple(config.task.regress.targets) or tuple(there)
   unknown = [name for name in names if name not in there]
   if unknown or not names:
@@ -146,7 +137,7 @@ def build(config: ConfigDict, spectra: Mapping[str, Spectra], split: Split) -> T
       f'{", ".join(there) or "none"}, the targets of data set {config.dataset.name}; correct them '
       'or choose another data set'
     )
-  target_NxY = np.stack([np.float32(of_kind.meta[COLUMN + name]) for name in names], 1)
+  target_NxY = np.stack([np.float32(of_kind.meta[TARGET + name]) for name in names], 1)
   known = target_NxY[split.train].astype(np.float64)
   check_targets(names, known)
   fitted = preprocessing(config, of_kind, split.train)
