@@ -81,6 +81,7 @@ def test_units_of_axes(word, unit):
     *(('T', 'transmittance', 1), ('PERCENT TRANSMITTANCE', 'transmittance', 0.01)),
     *(('R', 'reflectance', 1), ('%R', 'reflectance', 0.01), ('Reflectance', 'reflectance', 1)),
     *(('log(1/R)', 'log_reflectance', 1), ('-log(R)', 'log_reflectance', 1)),
+    ('Pseudo-absorbance', 'log_reflectance', 1),
     *(('log10(1/R)', 'log_reflectance', 1), ('-log10(T)', 'absorbance', 1), ('log(R)', '', 1)),
     *(('log reflectance', '', 1), ('transmission loss (dB)', '', 1), ('ln(1/T)', '', 1)),
     *(('first derivative of absorbance', '', 1), ('%A', '', 1)),

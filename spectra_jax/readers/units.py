@@ -22,7 +22,10 @@ AXIS_PATTERNS = {
 OTHER_AXES = r'1/m\b|(?<![cnu])m ?\^?-1|\b[kmgt]?hz\b|\bm?ev\b|angstrom|\u00e5|\bpixels?\b'
 NIST_COEFFICIENT = r'\(micromol/mol\)-1m-1 \(base 10\)'  # the absorbance of 1 umol/mol along 1 m
 KIND_PATTERNS = (  # the first that is found; log(R), of unknown sign and base, is none
-  ('log_reflectance', r'log(10)? ?\(? ?1 ?/ ?r\b|- ?log(10)? ?\(? ?r(eflect\w*)?\b'),
+  (
+    'log_reflectance',
+    r'log(10)? ?\(? ?1 ?/ ?r\b|- ?log(10)? ?\(? ?r(eflect\w*)?\b|pseudo[ -]?absorban',
+  ),
   ('absorbance', r'log(10)? ?\(? ?1 ?/ ?t\b|- ?log(10)? ?\(? ?t(ransm\w*)?\b'),
   ('', r'\blog|\bln\b|deriv|\bdb\b'),
   ('absorbance', rf'absorban|optical density|^(a|od)$|{NIST_COEFFICIENT}'),
