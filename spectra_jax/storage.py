@@ -61,8 +61,9 @@ def _axis(config: ConfigDict, dataset: ModuleType) -> np.ndarray:
   low_cm, high_cm, points = (config.axis[name] for name in ('low_cm', 'high_cm', 'points'))
   if points:
     return uniform_axis(low_cm, high_cm, points)
-  read = getattr(dataset, 'read', lambda _: [])
-  spectra = native.as_list(read(config.dataset[config.dataset.name].to_dict().get('path', '')))
+  measured = hasattr(dataset, 'read')  # computed spectra have no grid of their own
+  path = config.dataset[config.dataset.name].path
+  spectra = native.as_list(dataset.read(path)) if measured else []
   grids = {one.axis.tobytes(): (one.axis, one.axis_unit) for one in spectra}
   if len(grids) != 1:
     raise ValueError(

@@ -158,7 +158,7 @@ def test_nearest_neighbours_reach_what_they_reached(real_data):
     assert (guess == spectra.meta['label'][test]).mean() == pytest.approx(accuracy, abs=5e-4)
 
 
-@pytest.mark.parametrize('shift_cm', rruff_splits.PUBLISHED_SHIFTS)
+@pytest.mark.parametrize('shift_cm', [15, 30])  # of the authors' shifted test sets
 def test_shifted_test_sets_are_the_published_ones(real_data, shift_cm):
   with np.load(real_data / 'rruff_splits' / 'soysal_rruff.npz') as stored:
     published = stored[f'raw_test_shift{shift_cm}_X']

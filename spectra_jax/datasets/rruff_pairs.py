@@ -4,6 +4,7 @@ What processing took away is fluorescence and baseline, so a method that removes
 here. Oriented samples, 514 nm. Column 'pair' names the measurement that both are of.
 """
 
+import dataclasses
 import pathlib
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -45,10 +46,14 @@ def pairs(spectra: Sequence[Spectra], axis: np.ndarray) -> tuple[Spectra, Spectr
 
 def _parse(folder: pathlib.Path, source: str) -> list[Spectra]:
   (name,) = INFO['files']
-  spectra = spectra_of(_texts(folder / name), source)
-  for one in spectra:
-    one.meta['pair'] = np.array([id_.split('__Raman_Data_')[0] for id_ in one.meta['id']])
+  spectra = map(_paired, spectra_of(_texts(folder / name), source))
   return sorted(spectra, key=lambda one: (STATES.index(one.state), one.meta['pair'][0]))
+
+
+def _paired(one: Spectra) -> Spectra:
+  """With the measurement that it is of: the part of the id that both states have."""
+  pair = np.array([name.split('__Raman_Data_')[0] for name in one.meta['id']])
+  return dataclasses.replace(one, meta={**one.meta, 'pair': pair})
 
 
 def _texts(path: pathlib.Path) -> Iterator[tuple[str, bytes]]:

@@ -38,7 +38,6 @@ AXIS = 200.0 + np.arange(1392)
 LABELS = {85: 10, 170: 20, 255: 30, 340: 40}  # labelled spectra -> per cent of 850
 SUBSETS = ('raw', 'clean')
 PADDINGS = ('authors', 'edge')
-PUBLISHED_SHIFTS = (15, 30)  # cm^-1, of the authors' shifted test sets
 
 
 def recipe(spectra: Sequence[Spectra]) -> Spectra:
