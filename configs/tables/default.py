@@ -2,6 +2,8 @@
 
 from ml_collections import ConfigDict
 
+from configs import nir
+
 
 def get_config() -> ConfigDict:
   c = ConfigDict()
@@ -66,13 +68,34 @@ CLASSICAL = {  # file in spectra_jax/chemometrics -> label
 }
 
 
-def real(protocols: str, regime: str, targets: dict[str, tuple[str, str]]) -> ConfigDict:
+PREPROCESSED = {  # name in spectra_jax/chemometrics_report.py and configs/nir.py -> words
+  'raw': 'raw spectra',
+  'snv': 'SNV',
+  'derivative_snv': 'first derivative, SNV',
+  'second_derivative_snv': 'second derivative, SNV',
+}
+NETWORKS = {  # variant of configs/nir.py -> label, what selects its runs
+  'cnn': ('compact CNN', {'encoder.name': 'compact_cnn'}),
+  'linoss': ('D-LinOSS on tokens', {'encoder.name': 'tokens', 'backbone.name': 'linoss'}),
+}
+
+
+def real(
+  protocols: str,
+  regime: str,
+  targets: dict[str, tuple[str, str]],
+  networks: tuple[tuple[str, str], ...] = (),
+  of: dict[str, str] | None = None,
+) -> ConfigDict:
   """A table of methods on real spectra: RMSEP of properties, runs below chemometrics/PROTOCOL.
 
   Args:
     protocols: glob of their names (spectra_jax/protocols.py); a section each where it has a star.
     regime: of their splits.
     targets: property -> (heading with unit, format).
+    networks: (variant, preprocessing) of runs of configs/nir.py that stand there too, and PLS under
+      each of their preprocessings.
+    of: config keys of these runs.
   """
   c = get_config()
   row = lambda label, name, preprocessing='chosen', method='model': {
@@ -81,9 +104,17 @@ def real(protocols: str, regime: str, targets: dict[str, tuple[str, str]]) -> Co
     'where': {'method.name': name, 'preprocessing.name': preprocessing},
     'method': method,
   }
+  network = lambda variant, name: {
+    'label': f'{NETWORKS[variant][0]}, {PREPROCESSED[name]}',
+    'runs': 'nir/**',
+    'where': {**of, **NETWORKS[variant][1], 'preprocess': nir.PREPROCESSINGS[name]},
+    'method': 'model',
+  }
+  also = dict.fromkeys(['raw', *(name for _, name in networks)])
   c.rows = (
     *(row(label, name) for name, label in CLASSICAL.items()),
-    row('PLS on raw spectra', 'pls', 'raw'),
+    *(row(f'PLS, {words}', 'pls', name) for name, words in PREPROCESSED.items() if name in also),
+    *(network(*asked) for asked in networks),
     row('mean of the training side', 'pls', 'chosen', 'mean'),
   )
   c.columns = tuple(

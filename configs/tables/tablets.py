@@ -9,7 +9,9 @@ from configs.tables import default
 
 
 def get_config() -> ConfigDict:
-  c = default.real('tablets_*', 'given', {'assay': ('assay RMSEP (mg)', '{:.2f}')})
+  networks = (('cnn', 'raw'), ('cnn', 'derivative_snv'))
+  assay = {'assay': ('assay RMSEP (mg)', '{:.2f}')}
+  c = default.real('tablets_*', 'given', assay, networks, {'dataset.name': 'tablets'})
   paths = (f'assay.median_error.{method}' for method in ('model', '{method}'))
   median = default.result('assay, median error (mg)', *paths, '{:.2f}') | {'regime': 'given'}
   c.columns = (*c.columns, median)

@@ -9,10 +9,11 @@ from configs.tables import default
 
 FAT = {'fat': ('fat RMSEP (%)', '{:.2f}')}
 SEP = 'fat SEP (%)'
+NETWORKS = (('cnn', 'second_derivative_snv'), ('linoss', 'second_derivative_snv'))
 
 
 def get_config() -> ConfigDict:
-  c = default.real('tecator', 'given', FAT)
+  c = default.real('tecator', 'given', FAT, NETWORKS, {'protocol.name': 'tecator'})
   c.columns = (*c.columns, default.of_model(SEP, 'fat.sep', 'given', '{:.2f}'))
   c.caption = (
     'Error of prediction of fat in meat, sides in file order; SEP is without the bias. Seven test '

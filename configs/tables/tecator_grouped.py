@@ -9,7 +9,12 @@ from configs.tables import default, tecator
 
 
 def get_config() -> ConfigDict:
-  c = default.real('tecator_*', 'grouped', tecator.FAT)
+  networks = (
+    *(('cnn', name) for name in default.PREPROCESSED),
+    ('linoss', 'second_derivative_snv'),
+  )
+  of = {'dataset.name': 'tecator', 'split.regime': 'grouped'}
+  c = default.real('tecator_*', 'grouped', tecator.FAT, networks, of)
   c.caption = (
     'Error of prediction of fat in meat. tecator_apart: file order, training spectra that are test '
     'spectra left out (165 | 43). tecator_repeated: all test sides of 20 splits by sample.'

@@ -9,6 +9,12 @@ from configs.tables import default
 
 
 def get_config() -> ConfigDict:
-  c = default.real('wheat_kernels', 'given', {'protein': ('protein RMSEP (%)', '{:.3f}')})
+  networks = (
+    *(('cnn', name) for name in default.PREPROCESSED),
+    ('linoss', 'second_derivative_snv'),
+  )
+  of = {'protocol.name': 'wheat_kernels'}
+  protein = {'protein': ('protein RMSEP (%)', '{:.3f}')}
+  c = default.real('wheat_kernels', 'given', protein, networks, of)
   c.caption = 'Error of prediction of protein in single wheat kernels.'
   return c
