@@ -15,7 +15,7 @@ TARGETS = {
 
 
 def get_config() -> ConfigDict:
-  c = default.real('nirsoil', 'given', TARGETS)
+  c = default.real('nirsoil', 'given', TARGETS, (('cnn', 'raw'),), {'protocol.name': 'nirsoil'})
   c.caption = (
     'Error of prediction of properties of soils; which soils come from one site is not known, so '
     'these sides may be kinder than new sites are.'
