@@ -33,6 +33,7 @@ def in_process(name, *arguments):
   return json.loads(json.dumps(result))
 
 
+@pytest.mark.slow
 def test_layer_prints_and_stores_one_result(tmp_path):
   output = tmp_path / 'device.json'
   output.write_text(json.dumps({'other': {'case': {'ms': 1.0}}}))
@@ -105,6 +106,7 @@ def test_streaming_is_exact(stack):
   assert result['us_per_step_jitted'] > 0
 
 
+@pytest.mark.slow
 def test_backbones_are_of_one_size():
   flags_ = ['--params=1e5', '--tokens=32', '--taps=5', '--only=linoss,conv', '--rounds=1']
   result = in_process('backbones', *flags_)

@@ -155,6 +155,7 @@ def crash_at(step, monkeypatch):
   monkeypatch.setattr(Log, 'step', dying)
 
 
+@pytest.mark.slow
 def test_crashes_and_a_damaged_checkpoint_leave_the_same_run(flags, whole, tmp_path, monkeypatch):
   for step in (3, 5, 11, 16, 22):  # before the first save, at one, between, right after one
     with monkeypatch.context() as patch:

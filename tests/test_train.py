@@ -89,6 +89,8 @@ def test_every_key_is_read(finished):
   magnitudes = {f'{name}.{key}' for name, keys in augment.MAGNITUDES.items() for key in keys}
   off = {key for key in leaves(config.augment) if key not in magnitudes}
   unread = set(leaves(config)) - read - {f'augment.{key}' for key in off}
+  assert not config.protocol.name  # so that nothing else of a protocol is asked for
+  unselected += ('protocol.',)
   assert {key for key in unread if not key.startswith(unselected)} == set()
 
 
@@ -97,6 +99,7 @@ def test_every_key_is_read(finished):
   [
     ('augment.shift.max_cm', 5.0, 'does not augment'),
     ('train.members', 2, 'expected 1 for a model that predicts spectra'),
+    ('preprocess', ({'name': 'snv'},), 'which it would predict preprocessed'),
   ],
 )
 def test_what_the_task_would_not_do_is_refused(key, value, words, tmp_path):
