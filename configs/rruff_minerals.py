@@ -33,7 +33,6 @@ def get_config(variant: str = 'cnn') -> ConfigDict:
   c.dataset.rruff_excellent_unoriented.path = '../shared/data/rruff_excellent_unoriented'
   c.axis.low_cm, c.axis.high_cm, c.axis.points = 150.0, 1350.0, 601  # every 2 cm^-1
   c.split.regime, c.split.fractions = 'grouped', (0.7, 0.05, 0.25)
-  c.split.stratified = ''  # some specimens are of two minerals
   c.split.instrument = 'laser_nm'
   c.task.classify.least = 8
   c.task.classify.leave_out_unseen = True  # a mineral may have been measured on one laser alone

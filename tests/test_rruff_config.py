@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from configs import rruff, rruff_minerals
-from spectra_jax import split_regimes, storage
+from spectra_jax import protocols, split_regimes, storage
 from spectra_jax.datasets import rruff_splits
 from spectra_jax.tasks import classify
 
@@ -37,6 +37,20 @@ def test_shifted_test_sides_are_those_of_the_authors(real_data):
   with np.load(real_data / 'rruff_splits' / 'soysal_rruff.npz') as stored:
     for values, name in zip(seen, ('', '_shift15', '_shift30'), strict=True):
       np.testing.assert_allclose(values, stored[f'raw_test{name}_X'], atol=1e-6)
+
+
+def test_a_run_on_a_deal_has_the_sides_and_moved_tests_of_the_classical_methods(real_data):
+  known = protocols.load('rruff_deals', real_data)
+  overrides = rruff.sweep('strong')[-1]
+  c = config(real_data, **overrides | {'task.classify.shifts_cm': (0.0, 30.0)})
+  made = classify.build(c, *protocols.configured(c, storage.load(c)))
+  own = known.repeats[overrides['protocol.repeat']]
+  assert made.split.hash == own.hash
+  assert [list(side) for side in made.split.sides] == [list(side) for side in own.sides]
+  inputs, _ = made.inputs(None, 0, made.examples('test'), train=False)
+  seen = np.asarray(inputs['values_BxL']).reshape(2, len(own.test), -1) * made.scale
+  for values, spectra in zip(seen, (known.spectra, known.moved['shift_30']), strict=True):
+    np.testing.assert_allclose(values, spectra.values[own.test], atol=1e-6)
 
 
 def test_the_nearest_neighbour_has_the_accuracy_that_was_found_before(real_data):

@@ -73,9 +73,13 @@ def shift(values_BxL: np.ndarray, shift_cm: float, padding: str) -> np.ndarray:
       f'padding is {padding!r} for a shift of {shift_cm:g} cm^-1, expected edge, or authors for a '
       'shift to higher wavenumbers'
     )
-  left = values_BxL[0, 0] if padding == 'authors' else None
-  moved = [np.interp(AXIS - shift_cm, AXIS, row, left=left) for row in values_BxL]
-  return np.stack(moved).astype(np.float32)
+  return moved(values_BxL, shift_cm, values_BxL[0, 0] if padding == 'authors' else None)
+
+
+def moved(values_BxL: np.ndarray, shift_cm: float, left: float | None) -> np.ndarray:
+  """As `shift`, with `left` where nothing comes in; None repeats the outermost value."""
+  rows = [np.interp(AXIS - shift_cm, AXIS, row, left=left) for row in values_BxL]
+  return np.stack(rows).astype(np.float32)
 
 
 def choose(spectra: Spectra, subset: str, shift_cm: float) -> Spectra:
