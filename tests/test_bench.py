@@ -63,6 +63,7 @@ def test_the_published_stack_of_the_comparison_is_the_same_function():
   np.testing.assert_allclose(plain(variables, x), ours(variables, x), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_stack_compares_three():
   result = in_process('stack', '--shape=2,8,4,3', '--blocks=1', '--rounds=1')
   assert result['ratio_training'] > 0

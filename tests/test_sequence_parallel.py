@@ -86,7 +86,11 @@ def backbone(**fields):
 
 
 @pytest.mark.parametrize(
-  'fields', [{}, {'discretisation': 'ex', 'heads': 2, 'blocks': 1}], ids=['damped', 'late, heads']
+  'fields',
+  [
+    pytest.param({}, id='damped', marks=pytest.mark.slow),
+    pytest.param({'discretisation': 'ex', 'heads': 2, 'blocks': 1}, id='late, heads'),
+  ],
 )
 def test_a_backbone_of_split_tokens_is_the_whole_one_with_all_gradients(fields):
   """Both directions with dropout; gradients of parameters are summed over the axis.

@@ -205,7 +205,14 @@ def _params(config, workdir):
   'change',
   [
     {'train.accumulate': 2, 'optimizer.ema_decay': 0.9},
-    {'train.activations': 'bfloat16', 'dataset.computed.kinds': ('raman',), 'split.regime': 'iid'},
+    pytest.param(
+      {
+        'train.activations': 'bfloat16',
+        'dataset.computed.kinds': ('raman',),
+        'split.regime': 'iid',
+      },
+      marks=pytest.mark.slow,
+    ),
     pytest.param(
       {'dataset.computed.line_shape': 'voigt', 'dataset.computed.gauss_fwhm_cm': 8.0},
       marks=pytest.mark.slow,
