@@ -2,8 +2,8 @@
 
 Whatever a method chooses (components, shrinkage, preprocessing), it chooses in grouped folds of the
 training and validation sides of a split; the test side is only predicted. Scores pool the test
-sides of all splits, their intervals are over groups (samples), and reports and score files are such
-that `experiments.table` puts them beside networks.
+sides of all splits, their intervals are over groups (samples) of one split and over splits of
+several, and reports and score files are such that `experiments.table` puts them beside networks.
 """
 
 import dataclasses
@@ -28,7 +28,7 @@ from spectra_jax.preprocess import Pipeline
 from spectra_jax.preprocess.steps import msc, savitzky_golay, snv
 from spectra_jax.protocols import LABEL, Protocol
 from spectra_jax.spectra import Spectra
-from spectra_jax.splits import Split, check_told
+from spectra_jax.splits import SIDES, Split, check_told
 
 # Windows of 11 points are 22 to 28 nm wide here, less than the bands of the near infrared.
 _SLOPE = savitzky_golay.Step(window=11, degree=2, derivative=1)
@@ -191,18 +191,15 @@ def evaluate(
     terms, results = scoring.of_numbers(protocol, made)
   else:
     terms, results = scoring.of_classes(protocol, made[LABEL])
-  group_N = protocol.spectra.meta['group'][scoring.test_rows(protocol)]
-  scores.nest(results, terms, group_N)
-  tabled = {name: own for name, own in terms.items() if name.split('.')[-2] in scoring.TABLED}
-  return results, scores.by_group(tabled, group_N)
+  return results, scoring.nested(protocol, terms, results)
 
 
 def _about(
   protocol: Protocol, settings: ConfigDict, identity: str, wall_s: float
 ) -> dict[str, Any]:
-  """What the numbers of a report are numbers of."""
-  sides = ('train', 'validation', 'test')
-  rows = {side: len(getattr(protocol.repeats[0], side)) for side in sides}
+  """What the numbers of a report are numbers of; rows a side are those of the middle split."""
+  count = lambda side: int(np.median([len(getattr(split, side)) for split in protocol.repeats]))
+  rows = {side: count(side) for side in SIDES}
   made = report.provenance()
   made['packages'] |= {name: importlib.metadata.version(name) for name in PACKAGES}
   return {

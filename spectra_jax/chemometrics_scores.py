@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from spectra_jax import metrics
+from spectra_jax import metrics, scores
 from spectra_jax.forms import Terms
 from spectra_jax.protocols import LABEL, Protocol
 from spectra_jax.splits import Split
@@ -39,6 +39,43 @@ class Prediction:
 def test_rows(protocol: Protocol) -> np.ndarray:
   """Rows of all test sides, one split after the other."""
   return np.concatenate([split.test for split in protocol.repeats])
+
+
+def nested(
+  protocol: Protocol, terms: Mapping[str, Terms], results: dict[str, Any]
+) -> dict[str, np.ndarray]:
+  """Puts every score with its 95 % interval into `results`; sums a group of those of `TABLED`.
+
+  Over several splits the interval is `metrics.split_interval`, and the scores of `TABLED` stand
+  there split by split as well; of one split it is over its test groups.
+  """
+  group_N = protocol.spectra.meta['group'][test_rows(protocol)]
+  scores.nest(results, {path: own.value for path, own in terms.items()})
+  tabled = {path: own for path, own in terms.items() if path.split('.')[-2] in TABLED}
+  if len(protocol.repeats) == 1:
+    ends = {path: list(own.interval(group_N)) for path, own in terms.items()}
+  else:
+    of_splits = {path: _by_split(protocol, own) for path, own in terms.items()}
+    share = _test_over_learned(protocol)
+    ends = {
+      path: list(metrics.split_interval(terms[path].value, np.array(values), share))
+      for path, values in of_splits.items()
+    }
+    scores.nest(results, {path: of_splits[path] for path in tabled}, 'splits')
+  scores.nest(results, ends, 'intervals')
+  return scores.by_group(tabled, group_N)
+
+
+def _by_split(protocol: Protocol, terms: Terms) -> list[float]:
+  """The score of each test side of what `test_rows` pools."""
+  ends = np.cumsum([len(split.test) for split in protocol.repeats])[:-1]
+  return [Terms(terms.form, part).value for part in np.split(terms.parts_KxN, ends, 1)]
+
+
+def _test_over_learned(protocol: Protocol) -> float:
+  """Rows of the test side over those that a method learns from, averaged over splits."""
+  learned = lambda split: sum(len(getattr(split, side)) for side in protocol.learn)
+  return float(np.mean([len(split.test) / learned(split) for split in protocol.repeats]))
 
 
 def of_numbers(

@@ -61,6 +61,25 @@ def mean_interval(
   return mean, mean - half, mean + half
 
 
+def split_interval(
+  value: float, values_S: np.ndarray, test_over_train: float, level: float = 0.95
+) -> tuple[float, float]:
+  """`value`, of the pooled test sides of S splits, plus and minus the half width that
+  `mean_interval` finds for repeated splits.
+
+  A bootstrap over the pooled samples takes the trained models as given. On corn and Tecator (20
+  splits; PLS, ridge, SVM) this is 1.1 to 3 times as wide, so this is what stands in tables.
+
+  Args:
+    value: the score of all test sides together.
+    values_S: the same score of each split.
+    test_over_train: rows of the test side over those that a method learned from.
+    level: of the interval.
+  """
+  mean, _, high = mean_interval(values_S, level, test_over_train)
+  return value - (high - mean), value + (high - mean)
+
+
 # ---- regression ---------------------------------------------------------------
 
 

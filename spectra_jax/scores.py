@@ -9,7 +9,7 @@ import io
 import os
 import pathlib
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,8 @@ from spectra_jax.workdir import write_bytes_atomic
 
 FILE = 'scores.npz'
 GROUPS, FORMS = 'groups', 'forms'  # of these names no score may be
+# Scores whose sums add over test sides: R2, RPD and RPIQ look at each side's own references.
+POOLED = ('rmsep', 'sep', 'bias', 'top1', 'top3')
 Ratios = Mapping[str, tuple[np.ndarray, np.ndarray] | Terms]
 
 
@@ -46,19 +48,38 @@ def form(sums: Mapping[str, np.ndarray], name: str) -> str:
   return dict(sums.get(FORMS, [])).get(name, 'ratio')
 
 
-def nest(results: dict[str, Any], terms: Mapping[str, Terms], group_N: np.ndarray) -> None:
-  """Puts every number of a report at its dotted path, its interval over test groups beside it.
+def pooled(several: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+  """What `by_group` gave of several test sides, as of one: a group's sums are added.
 
-  The last word of a path is the method: 'fat.rmsep.model' has its interval at
-  results['fat']['rmsep']['intervals']['model'].
+  Args:
+    several: of the same scores; groups may be on some of the sides or on all. Scores that are none
+      of `POOLED` are left out.
   """
-  for path, own in terms.items():
+  groups = np.unique(np.concatenate([one[GROUPS] for one in several]))
+  forms = several[0].get(FORMS, [])
+  found = {GROUPS: groups} | ({FORMS: forms} if len(forms) else {})
+  for name, sums in several[0].items():
+    if name not in (GROUPS, FORMS) and name.split('.')[-2:][0] in POOLED:
+      found[name] = np.zeros((len(sums), len(groups)))
+      for one in several:
+        found[name][:, np.searchsorted(groups, one[GROUPS])] += one[name]
+  return found
+
+
+def nest(results: dict[str, Any], numbers: Mapping[str, Any], below: str = '') -> None:
+  """Puts every number of a report at its dotted path, whose last word is the method.
+
+  Args:
+    results: of the report.
+    numbers: 'fat.rmsep.model' -> what is put at results['fat']['rmsep']['model'].
+    below: 'intervals' puts it at results['fat']['rmsep']['intervals']['model'].
+  """
+  for path, number in numbers.items():
     at = results
     *parts, method = path.split('.')
-    for part in parts:
+    for part in [*parts, *([below] if below else [])]:
       at = at.setdefault(part, {})
-    at[method] = own.value
-    at.setdefault('intervals', {})[method] = list(own.interval(group_N))
+    at[method] = number
 
 
 def write(workdir: str | os.PathLike, sums: Mapping[str, np.ndarray]) -> None:

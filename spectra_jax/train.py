@@ -303,6 +303,7 @@ def finish(
       'regime': task.split.regime,
       'hash': task.split.hash,
       'rows': {side: len(getattr(task.split, side)) for side in ('train', 'validation', 'test')},
+      'made': dict(task.split.made),
     },
     parameters=sum(x.size for x in jax.tree.leaves(state.params)),
     results=results,

@@ -108,8 +108,11 @@ class WholeSpectrum:
 
   def report(self, scores: Scores, baselines: Mapping[str, Scores], kind_N: np.ndarray) -> dict:
     """{score: {method: number, 'intervals': {method: over test groups}}}; dots in names nest."""
-    found = {}
-    nest(found, self.ratios(scores, baselines, kind_N), self.groups('test'))
+    found, groups = {}, self.groups('test')
+    terms = self.ratios(scores, baselines, kind_N)
+    nest(found, {path: own.value for path, own in terms.items()})
+    intervals = {path: list(own.interval(groups)) for path, own in terms.items()}
+    nest(found, intervals, 'intervals')
     return found
 
   def ratios(self, scores: Scores, baselines: Mapping[str, Scores], kind_N: np.ndarray) -> Scores:

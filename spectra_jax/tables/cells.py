@@ -2,13 +2,13 @@
 
 import dataclasses
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from spectra_jax import metrics
+from spectra_jax.tables import repeats, statistics
 from spectra_jax.tables import runs as run_files
-from spectra_jax.tables import statistics
 from spectra_jax.tables.runs import Run
 from spectra_jax.tables.spec import MODEL, Column, Table
 from spectra_jax.tables.statistics import Interval
@@ -24,11 +24,13 @@ class Cell:
     column: of the table.
     value: None where it is missing, or where the row has no such number (`applies` is False then).
     low, high: ends of the interval; None where one number says nothing about its spread.
-    over: what the interval is over: 'seeds and groups', 'groups', 'seeds', 'test samples', or ''.
+    over: what the interval is over: 'seeds and groups', 'groups', 'seeds', 'splits', 'test
+      samples', or ''.
     p: of the comparison with the row `against`; p_holm allows for all comparisons of the table.
     difference: from that row, with its interval over seeds and groups.
     runs: it is the mean over them.
     lacking: seeds that the table expects and that are not there.
+    partial: seed -> (splits there, splits) where some of a protocol's are not: in no number.
     applies: False where nothing is expected.
     source: of a published number.
   """
@@ -43,6 +45,7 @@ class Cell:
   difference: Interval | None = None
   runs: Sequence[Run] = ()
   lacking: Sequence[int] = ()
+  partial: Mapping[int, tuple[int, int]] = dataclasses.field(default_factory=dict)
   applies: bool = True
   source: str = ''
 
@@ -110,11 +113,14 @@ def _sections(table: Table, chosen: Sequence[Run]) -> dict[str, list[Run]]:
 
 
 def _line(table: Table, section: str, label: str, method: str, runs: Sequence[Run]) -> Line:
-  runs = sorted(runs, key=lambda run: run.seed)
-  if runs and method == MODEL:
-    run_files.check_alike(label, runs)
+  whole, partial = repeats.pool(label, runs)
+  if whole and method == MODEL:
+    run_files.check_alike(label, whole)
+    run_files.check_once(label, whole)
   make = _of_model if method == MODEL else _of_baseline
-  cells = [make(table, column, label, method, runs) for column in table.columns]
+  cells = [make(table, column, label, method, whole) for column in table.columns]
+  for cell in cells:
+    cell.partial = partial
   return Line(section, label, method, runs, cells)
 
 
@@ -128,6 +134,8 @@ def _of_model(table: Table, column: Column, label: str, method: str, runs: Seque
   cell.value = float(np.mean(values))
   if not column.regime:  # a time or a size: its spread says nothing of the method
     return cell
+  if _over_splits(cell, table, column.metric):
+    return cell
   sums = run_files.stacked(there, column.metric)
   found = statistics.bootstrap(sums, table.resamples, table.level) if sums else None
   if found is not None:
@@ -140,6 +148,21 @@ def _of_model(table: Table, column: Column, label: str, method: str, runs: Seque
   elif len(there) == 1:
     _take_reported(cell, table, method)
   return cell
+
+
+def _over_splits(cell: Cell, table: Table, metric: str) -> bool:
+  """Fills in the interval of a cell whose runs pool several splits, see `metrics.split_interval`.
+
+  Returns:
+    Whether they do.
+  """
+  of_seeds = [run.by_split(metric) for run in cell.runs]
+  if any(values is None for values in of_seeds):
+    return False
+  values_S, share = np.mean(of_seeds, 0), cell.runs[0].test_over_learned
+  cell.low, cell.high = metrics.split_interval(cell.value, values_S, share, table.level)
+  cell.over = f'{len(values_S)} splits'
+  return True
 
 
 def _take_reported(cell: Cell, table: Table, method: str) -> None:
@@ -169,6 +192,8 @@ def _of_baseline(
         'seed; narrow `runs`, or evaluate the older run again'
       )
   cell = Cell(column, value=float(first.number(metric)), runs=[first])
+  if _over_splits(cell, table, metric):
+    return cell
   sums = run_files.stacked([first], metric)
   found = statistics.bootstrap(sums, table.resamples, table.level) if sums else None
   if found is not None:

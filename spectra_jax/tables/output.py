@@ -112,6 +112,11 @@ def notes(table: Table, lines: Sequence[Line]) -> list[str]:
     most = max(len(cell.runs) for cell in cells)
     what = f'mean over {most} seeds' if most > 1 else 'one run'
     text.append(f'{what} [{100 * table.level:g} % interval over {"; ".join(over)}]')
+  if any('splits' in words for words in over):
+    text.append(
+      'over splits: training sides overlap, so it is that of Nadeau and Bengio (2003), wider than '
+      'one over the pooled samples'
+    )
   if any(cell.p is not None for cell in cells):
     text.append(
       f'p: against {table.against!r}, {table.test} test paired by test groups, Holm correction for '
@@ -127,8 +132,11 @@ def cell_text(cell: Cell) -> str:
   """'0.238 [0.221, 0.254], p 0.003, seed 2 missing'."""
   if not cell.applies:
     return ''
+  partial = '; '.join(
+    f'seed {seed}: {there} of {count} splits' for seed, (there, count) in cell.partial.items()
+  )
   if cell.missing:
-    return MISSING
+    return f'{MISSING} ({partial})' if partial else MISSING
   show = lambda value: cell.column.format.format(value * cell.column.scale)
   text = show(cell.value)
   if cell.low is not None:
@@ -139,7 +147,7 @@ def cell_text(cell: Cell) -> str:
   if cell.lacking:
     several = 's' if len(cell.lacking) > 1 else ''
     text += f', seed{several} {", ".join(map(str, cell.lacking))} {MISSING}'
-  return text
+  return f'{text} ({partial})' if partial else text
 
 
 def _by_section(lines: Sequence[Line]) -> Mapping[str, list[Line]]:
@@ -201,7 +209,7 @@ def _records(table: Table, lines: Sequence[Line], folder: pathlib.Path) -> list[
       'lacking_seeds': list(cell.lacking),
       'regime': cell.runs[0].regime if cell.runs else cell.column.regime,
       'split': cell.runs[0].split if cell.runs else '',
-      'runs': [_relative(run.folder, folder) for run in cell.runs],
+      'runs': [_relative(place, folder) for run in cell.runs for place in run.folders],
       'source': cell.source,
     }
     for line in lines

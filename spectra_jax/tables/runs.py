@@ -12,7 +12,7 @@ import numpy as np
 
 from spectra_jax import forms, scores
 from spectra_jax.splits import check_told
-from spectra_jax.tables.spec import Row
+from spectra_jax.tables.spec import MODEL, Row
 from spectra_jax.tables.statistics import Sums
 from spectra_jax.workdir import NOT_IDENTITY
 
@@ -53,6 +53,34 @@ class Run:
     found = self.report
     for part in metric.split('.'):
       found = found.get(part) if isinstance(found, Mapping) else None
+    return found
+
+  @property
+  def folders(self) -> list[pathlib.Path]:
+    """Of all runs that it stands for."""
+    return [self.folder]
+
+  @property
+  def left(self) -> dict[str, np.ndarray] | None:
+    """What scores.npz holds; None where the run left none."""
+    return self._scores
+
+  @property
+  def test_over_learned(self) -> float:
+    """Rows of the test side over those that were learned or chosen from."""
+    rows, refit = self.report['split']['rows'], self.config.get('protocol.refit', False)
+    return rows['test'] / (rows['train'] + (0 if refit else rows['validation']))
+
+  def by_split(self, metric: str) -> list[float] | None:
+    """The score of each split where the number pools the test sides of several, else None.
+
+    Older reports have RMSEP of the model alone, among what was chosen in each split.
+    """
+    *path, method = metric.split('.')
+    found = self.number('.'.join([*path, 'splits', method]))
+    several = self.number('.'.join([*path[:-1], 'repeats']))
+    if found is None and several and len(several) > 1 and (path[-1], method) == ('rmsep', MODEL):
+      return [one['rmsep'] for one in several]
     return found
 
   @functools.cached_property
@@ -177,14 +205,15 @@ class _Label(string.Formatter):
     return found, key
 
 
-def check_alike(label: str, runs: Sequence[Run]) -> None:
-  """Raises a ValueError unless the runs differ by their seeds alone.
+def check_alike(label: str, runs: Sequence[Run], but: Sequence[str] = ()) -> None:
+  """Raises a ValueError unless the runs differ by their seeds alone, and by the keys `but`.
 
   A key that one of them lacks came later than its report, with a default that changed no run.
   """
   first = runs[0]
   for other in runs[1:]:
-    keys = {k for k in first.config.keys() & other.config.keys() if k.split('.')[0] not in NOT_PART}
+    keys = (first.config.keys() & other.config.keys()) - set(but)
+    keys = {key for key in keys if key.split('.')[0] not in NOT_PART}
     pairs = {key: (first.config[key], other.config[key]) for key in keys}
     differ = sorted(key for key, (a, b) in pairs.items() if a != b)
     if differ:
@@ -193,6 +222,10 @@ def check_alike(label: str, runs: Sequence[Run]) -> None:
         f'row {label!r} mixes {first.folder.name} and {other.folder.name}, where {key} is {a!r} '
         f'and {b!r}; expected runs that differ by their seed; add {key} to `where` or to the label'
       )
+
+
+def check_once(label: str, runs: Sequence[Run]) -> None:
+  """Raises a ValueError where two runs have one seed."""
   seeds = [run.seed for run in runs]
   twice = sorted({seed for seed in seeds if seeds.count(seed) > 1})
   if twice:
