@@ -38,7 +38,7 @@ def predicted(repeat, seed=0):
 
 
 def make_run(root, repeat, seed=0, width=8, joint=JOINT, split=None):
-  """The folder of a network on one of the splits."""
+  """The folder of a network on one of the splits; joint='' is the report of an older commit."""
   folder, test = root / f'nir/{repeat}-{seed}-{width}', DEALS[repeat].test
   folder.mkdir(parents=True)
   terms = {
@@ -48,7 +48,7 @@ def make_run(root, repeat, seed=0, width=8, joint=JOINT, split=None):
   }
   results = {}
   scores.nest(results, {path: own.value for path, own in terms.items()})
-  made = {'protocol': 'meat', 'repeat': repeat, 'repeats': SPLITS, 'joint': joint, 'refit': False}
+  made = {'repeat': repeat, 'repeats': SPLITS, 'joint': joint} if joint else {}
   hashed = split or DEALS[repeat].hash
   rows = {'train': 12, 'validation': 6, 'test': len(test)}
   report = {
@@ -103,8 +103,10 @@ def test_all_splits_are_one_number_with_the_interval_of_repeated_splits(root):
   assert cell.high - cell.low > high - low
 
 
-def test_it_stands_in_one_column_with_a_classical_report_and_is_tested_against_it(root):
+@pytest.mark.parametrize('joint', [JOINT, ''])
+def test_it_stands_in_one_column_with_a_classical_report_and_is_tested_against_it(tmp_path, joint):
   """Whose numbers are made of the pooled rows at once; another joint hash is refused."""
+  root, _ = tmp_path, [make_run(tmp_path, repeat, joint=joint) for repeat in range(SPLITS)]
   test = np.concatenate([one.test for one in DEALS])
   said = TRUTH[test] + np.random.default_rng(5).normal(0.0, 0.2, len(test))
   terms = {'fat.rmsep.model': metrics.rmsep(said, TRUTH[test])}
@@ -129,7 +131,8 @@ def test_it_stands_in_one_column_with_a_classical_report_and_is_tested_against_i
   assert pls.cells[0].high - pls.cells[0].value == pytest.approx(3.182446 * spread, rel=1e-6)
   report['split']['hash'] = 'other'
   (folder / 'report.json').write_text(json.dumps(report))
-  with pytest.raises(ValueError, match=rf'has split {JOINT} and .*classical other; expected one'):
+  told = rf'has split {JOINT} and .*classical other; expected one' if joint else 'expected other of'
+  with pytest.raises(ValueError, match=told):
     build(root, rows=(NETWORK, classical))
 
 
@@ -188,11 +191,17 @@ def test_runs_that_are_not_one_method_on_each_split_are_refused(root, changes, w
     build(root)
 
 
-@pytest.mark.parametrize('what', [{'split': 'another'}, {'joint': 'another'}])
-def test_splits_of_another_protocol_are_refused(tmp_path, what):
+@pytest.mark.parametrize(
+  ('what', 'words'),
+  [
+    ({'split': 'another'}, r'have the joint hash \w+, expected \w+ of protocol meat'),
+    ({'joint': 'another'}, rf'of seed 0 are of 4 splits another and of 4 splits {JOINT}, expected'),
+  ],
+)
+def test_splits_of_another_protocol_are_refused(tmp_path, what, words):
   for repeat in range(SPLITS):
     make_run(tmp_path, repeat, **(what if repeat == 0 else {}))
-  with pytest.raises(ValueError, match=r'have the joint hash \w+, expected \w+ of protocol meat'):
+  with pytest.raises(ValueError, match=words):
     build(tmp_path)
 
 

@@ -81,12 +81,12 @@ def build(table: Table, root: pathlib.Path) -> list[Line]:
       other.
   """
   found = run_files.gather(root)
-  lines = []
+  told, lines = repeats.expected(found), []
   for row in table.rows:
     chosen = run_files.selected(found, root, row)
     for section, part in _sections(table, chosen).items():
       for label, together in run_files.expanded(part, row).items():
-        lines.append(_line(table, section, label, row.method, together))
+        lines.append(_line(table, section, label, row.method, together, told))
   order = list(dict.fromkeys(line.section for line in lines if line.runs)) or ['']
   for line in lines:
     line.section = line.section if line.runs else order[0]  # what is missing is nowhere else
@@ -112,8 +112,15 @@ def _sections(table: Table, chosen: Sequence[Run]) -> dict[str, list[Run]]:
   return found or {'': []}
 
 
-def _line(table: Table, section: str, label: str, method: str, runs: Sequence[Run]) -> Line:
-  whole, partial = repeats.pool(label, runs)
+def _line(
+  table: Table,
+  section: str,
+  label: str,
+  method: str,
+  runs: Sequence[Run],
+  told: Mapping[str, repeats.Expected],
+) -> Line:
+  whole, partial = repeats.pool(label, runs, told)
   if whole and method == MODEL:
     run_files.check_alike(label, whole)
     run_files.check_once(label, whole)

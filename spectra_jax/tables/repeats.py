@@ -1,13 +1,14 @@
 """Runs on the splits of one protocol, one a split, pooled into what one classical report is.
 
-The report of a network's run says which split of which protocol it had, how many there are, and
-their joint hash. Only all of them together make a number: a mean of fewer splits is another one.
+A network's run has one split of a protocol. How many there are and their joint hash stand in its
+report, and in those of classical methods. Only all of them together make a number: a mean of fewer
+splits is another one.
 """
 
 import dataclasses
 import functools
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,8 +16,18 @@ from spectra_jax import forms, scores
 from spectra_jax.splits import digest
 from spectra_jax.tables.runs import RESULTS, Run, check_alike
 
-REPEAT = 'protocol.repeat'
+PROTOCOL, REPEAT, REPEATS = (f'protocol.{key}' for key in ('name', 'repeat', 'repeats'))
 TIMES = ('wall_s', 'wall_s_total')
+
+
+class Expected(NamedTuple):
+  """The splits of a protocol: how many, and their joint hash."""
+
+  count: int
+  joint: str
+
+
+ALONE = Expected(1, '')
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -24,15 +35,16 @@ class Pooled(Run):
   """Runs of one seed on all splits of a protocol, as one; folder, report and config of the first.
 
   Attributes:
+    joint: hash of all splits, as a classical report has it.
     parts: in the order of the splits.
   """
 
+  joint: str
   parts: Sequence[Run]
 
   @property
   def split(self) -> str:
-    """The joint hash of all splits, as a classical report has it."""
-    return _made(self)['joint']
+    return self.joint
 
   @property
   def folders(self) -> list:
@@ -64,10 +76,26 @@ class Pooled(Run):
     return scores.pooled([part.left for part in self.parts])
 
 
-def pool(label: str, runs: Sequence[Run]) -> tuple[list[Run], dict[int, tuple[int, int]]]:
+def expected(found: Sequence[Run]) -> dict[str, Expected]:
+  """Protocol -> its splits, as far as reports tell; those of classical methods always do."""
+  told = {}
+  for run in found:
+    if REPEATS in run.config:
+      told[run.config[PROTOCOL]] = Expected(run.config[REPEATS], run.split)
+  return told
+
+
+def pool(
+  label: str, runs: Sequence[Run], told: Mapping[str, Expected]
+) -> tuple[list[Run], dict[int, tuple[int, int]]]:
   """(runs of a row, those of all splits of a protocol as one; seed -> (splits there, splits)).
 
   The latter are the seeds that lack some of the splits; their runs are in no number.
+
+  Args:
+    label: of the row.
+    runs: of the row.
+    told: of `expected`, for runs whose own report does not say it.
 
   Raises:
     ValueError: runs that differ by more than their split and their seed, a split twice, splits that
@@ -76,21 +104,31 @@ def pool(label: str, runs: Sequence[Run]) -> tuple[list[Run], dict[int, tuple[in
   whole, lacking = [], {}
   for seed in sorted({run.seed for run in runs}):
     mine = [run for run in runs if run.seed == seed]
-    count = max(_made(run).get('repeats', 1) for run in mine)
-    if count == 1:
+    wanted = {_expected(run, told) for run in mine}
+    if max(one.count for one in wanted) == 1:
       whole += mine
       continue
     check_alike(label, mine, but=(REPEAT,))
     _check_once(label, mine)
-    if len(mine) == count:
-      whole.append(_pooled(label, sorted(mine, key=lambda run: run.config[REPEAT])))
+    first, *others = sorted(wanted)
+    if others:
+      raise ValueError(
+        f'row {label!r}: runs of seed {seed} are of {first.count} splits {first.joint} and of '
+        f'{others[0].count} splits {others[0].joint}, expected one; run them again on one version '
+        'of the data'
+      )
+    if len(mine) == first.count:
+      whole.append(_pooled(label, sorted(mine, key=lambda run: run.config[REPEAT]), first.joint))
     else:
-      lacking[seed] = (len(mine), count)
+      lacking[seed] = (len(mine), first.count)
   return whole, lacking
 
 
-def _made(run: Run) -> dict[str, Any]:
-  return run.report['split'].get('made', {})
+def _expected(run: Run, told: Mapping[str, Expected]) -> Expected:
+  made = run.report['split'].get('made', {})
+  if 'joint' in made:
+    return Expected(made['repeats'], made['joint'])
+  return told.get(run.config.get(PROTOCOL), ALONE) if REPEAT in run.config else ALONE
 
 
 def _check_once(label: str, runs: Sequence[Run]) -> None:
@@ -103,14 +141,13 @@ def _check_once(label: str, runs: Sequence[Run]) -> None:
     )
 
 
-def _pooled(label: str, parts: Sequence[Run]) -> Pooled:
-  first = parts[0]
-  joint = digest([run.split for run in parts])
-  if joint != _made(first)['joint']:
+def _pooled(label: str, parts: Sequence[Run], joint: str) -> Pooled:
+  first, found = parts[0], digest([run.split for run in parts])
+  if found != joint:
     raise ValueError(
       f'row {label!r}: the splits of {first.folder} and {len(parts) - 1} runs beside it have the '
-      f'joint hash {joint}, expected {_made(first)["joint"]} of protocol '
-      f'{first.config["protocol.name"]}; run them again on one version of the data'
+      f'joint hash {found}, expected {joint} of protocol {first.config[PROTOCOL]}; run them again '
+      'on one version of the data'
     )
   bare = [run for run in parts if run.left is None]
   if bare:
@@ -119,4 +156,4 @@ def _pooled(label: str, parts: Sequence[Run]) -> Pooled:
       'its command again, which only evaluates'
     )
   config = {key: value for key, value in first.config.items() if key != REPEAT}
-  return Pooled(first.folder, first.report, config, parts)
+  return Pooled(first.folder, first.report, config, joint, parts)
