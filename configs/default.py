@@ -114,6 +114,7 @@ def get_config() -> ConfigDict:
   c.axis.high_cm = 4000.0  # last point [cm^-1]
   c.axis.points = 1024  # evenly spaced; 0 = the data's own between low and high
 
+  c.correct = ()  # steps that learn nothing, once on all spectra: ({'name': 'arpls', 'lam': 1e5},)
   c.preprocess = ()  # steps on spectra before the model, in order: ({'name': 'snv'}, ...)
 
   c.split = ConfigDict()

@@ -228,11 +228,12 @@ def build(config: ConfigDict, kinds: int) -> SpectralModel:
       f'train.members is {config.train.members}, expected 1 for a model that predicts spectra; '
       'several are for classification and regression'
     )
-  if config.preprocess:
-    raise ValueError(
-      f'preprocess is {tuple(config.preprocess)}, expected () for a model that predicts spectra, '
-      'which it would predict preprocessed; set it to (), or choose classify or regress'
-    )
+  for name in ('correct', 'preprocess'):
+    if config[name]:
+      raise ValueError(
+        f'{name} is {tuple(config[name])}, expected () for a model that predicts spectra, which it '
+        'would predict preprocessed; set it to (), or choose classify or regress'
+      )
   lattice = {name: config.tokenize[name] for name in ('step_cm', 'knots_per_step')}
   head = build_part(config, 'head', lattice)
   return SpectralModel(_tokenizer(config, kinds), build_part(config, 'backbone', {}), head)

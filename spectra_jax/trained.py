@@ -17,7 +17,7 @@ DATA = {'storage': 'memory', 'cache': '', 'shard_rows': 4096, 'verify': True}
 ENCODER = {'name': 'tokens', 'tokens': {}}
 # Those of before there was preprocessing have none, and no protocol.
 PROTOCOL = {'name': '', 'repeat': 0, 'refit': False}
-OLDER = {'data': DATA, 'encoder': ENCODER, 'preprocess': (), 'protocol': PROTOCOL}
+OLDER = {'data': DATA, 'encoder': ENCODER, 'correct': (), 'preprocess': (), 'protocol': PROTOCOL}
 
 
 def load(workdir: pathlib.Path) -> tuple[train.Run, Any]:

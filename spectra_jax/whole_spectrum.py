@@ -153,6 +153,26 @@ def table(
   return [['score on held-out spectra', *names], *rows]
 
 
+def corrected(config: ConfigDict, spectra: Spectra) -> Spectra:
+  """The spectra after the steps of `config.correct`, in float64 and before any augmentation.
+
+  For what one spectrum says about itself and float32 cannot, such as an arPLS baseline.
+
+  Raises:
+    ValueError: what a step refuses, or one that learns from other spectra.
+  """
+  if not config.correct:
+    return spectra
+  pipeline = described(config.correct, dtype='float64')
+  for entry, step in zip(config.correct, pipeline.steps, strict=True):
+    if step.learns:
+      raise ValueError(
+        f'config.correct has {entry["name"]}, which learns from other spectra, expected steps that '
+        'learn nothing; put it into config.preprocess, which learns from the training side'
+      )
+  return pipeline.fit(spectra).apply(spectra)
+
+
 def preprocessing(config: ConfigDict, spectra: Spectra, train: np.ndarray) -> Fitted | None:
   """`config.preprocess` fitted to the rows `train`; None where it has no steps.
 

@@ -127,3 +127,14 @@ def test_preprocessing_learns_nothing_from_held_out_spectra_and_keeps_the_axis()
   fewer = ({'name': 'crop', 'low': 220.0, 'high': 300.0},)
   with pytest.raises(ValueError, match='points, expected the 160 of the axis, in place'):
     make_task(data, preprocess=fewer)
+
+
+def test_correction_is_done_once_in_float64_and_learns_nothing():
+  data, steps = labelled.spectra(), ({'name': 'arpls', 'lam': 1e4},)
+  fitted = described(steps, dtype='float64').fit(data)
+  inside = make_task(data, correct=steps).spectra
+  np.testing.assert_array_equal(inside.values, fitted.apply(data).values)
+  assert inside.state == 'baseline_corrected'
+  assert np.abs(inside.values - data.values).max() > 0.01
+  with pytest.raises(ValueError, match=r'config.correct has msc, which learns from other spectra'):
+    make_task(data, correct=({'name': 'msc'},))

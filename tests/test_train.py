@@ -100,6 +100,7 @@ def test_every_key_is_read(finished):
     ('augment.shift.max_cm', 5.0, 'does not augment'),
     ('train.members', 2, 'expected 1 for a model that predicts spectra'),
     ('preprocess', ({'name': 'snv'},), 'which it would predict preprocessed'),
+    ('correct', ({'name': 'snv'},), 'which it would predict preprocessed'),
   ],
 )
 def test_what_the_task_would_not_do_is_refused(key, value, words, tmp_path):

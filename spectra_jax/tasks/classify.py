@@ -26,6 +26,7 @@ from spectra_jax.splits import Split, of_sides
 from spectra_jax.whole_spectrum import (
   Scores,
   WholeSpectrum,
+  corrected,
   only_kind,
   preprocessing,
   statistics,
@@ -192,7 +193,7 @@ def build(config: ConfigDict, spectra: Mapping[str, Spectra], split: Split) -> T
     ValueError: spectra without labels, a class that training has no spectrum of, several kinds, or
       shifts that are no multiples of the step of the axis.
   """
-  of_kind = only_kind(spectra, 'classify')
+  of_kind = corrected(config, only_kind(spectra, 'classify'))
   if 'label' not in of_kind.meta:
     raise ValueError(
       f'the data set {config.dataset.name} has columns {", ".join(of_kind.meta)}, expected label '

@@ -24,6 +24,7 @@ from spectra_jax.splits import Split
 from spectra_jax.whole_spectrum import (
   Scores,
   WholeSpectrum,
+  corrected,
   only_kind,
   preprocessing,
   statistics,
@@ -127,7 +128,7 @@ def build(config: ConfigDict, spectra: Mapping[str, Spectra], split: Split) -> T
   Raises:
     ValueError: targets that the data do not have, or that are constant or unknown in training.
   """
-  of_kind = only_kind(spectra, 'regress')
+  of_kind = corrected(config, only_kind(spectra, 'regress'))
   there = [name.removeprefix(TARGET) for name in of_kind.meta if name.startswith(TARGET)]
   names = tuple(config.task.regress.targets) or tuple(there)
   unknown = [name for name in names if name not in there]
