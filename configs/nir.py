@@ -3,12 +3,12 @@
   python -m experiments.train --config=configs/nir.py:cnn --workdir=runs/nir/tecator/cnn
   python -m experiments.sweep run --config=configs/nir.py:cnn --root=runs/nir/cnn
 
-Protocols are those of spectra_jax/protocols.py that have one split; a run stands in the table of
-its data set. Spectra keep their own points. The convolution counts points; tokens are made of the
-same values at 1e7 / nm [cm^-1], unevenly spaced. The few choices (dense layer, decay, steps) were
-made on the validation sides of Tecator and wheat, which did not train then (protocol.refit =
-False); now they do, as they do of classical methods. Hardware: two CPU cores, 20 seconds to a
-minute a run.
+Protocols are those of spectra_jax/protocols.py; a run stands in the table of its data set, one of
+twenty splits only together with the others. Spectra keep their own points. The convolution counts
+points; tokens are made of the same values at 1e7 / nm [cm^-1], unevenly spaced. The few choices
+(dense layer, decay, steps) were made on the validation sides of Tecator and wheat, which did not
+train then (protocol.refit = False); now they do, as they do of classical methods. Hardware: two CPU
+cores, 20 seconds to a minute a run.
 
 Variants: cnn (one wide convolution and a dense layer, the shape of Cui & Fearn 2018,
 doi:10.1016/j.chemolab.2018.07.008; several members), linoss (D-LinOSS on tokens), tiny.
@@ -31,6 +31,7 @@ PREPROCESSINGS = {
   'second_derivative_snv': (_CURVATURE, SNV),
 }
 FOLDERS = {
+  'corn': 'corn',
   'tecator': 'tecator',
   'wheat_kernels': 'wheat_kernel',
   'tablets': 'tablets_idrc2002',
@@ -45,11 +46,21 @@ PROTOCOLS = {
   'tablets_2': ('tablets', 'given', ('assay',)),
   'nirsoil': ('nirsoil', 'given', ('Nt', 'Ciso', 'CEC')),
 }
+SPLITS = 20  # of each of the following
+# Protocol -> (as above, with which preprocessings).
+REPEATED = {
+  'corn_m5': (
+    ('corn', 'grouped', ('moisture', 'oil', 'protein', 'starch')),
+    ('raw', 'derivative_snv'),
+  ),
+  'tecator_repeated': (('tecator', 'grouped', ('fat',)), ('second_derivative_snv',)),
+}
 
 
 def of_protocol(name: str) -> dict:
   """The keys that a protocol decides."""
-  dataset, regime, targets = PROTOCOLS[name]
+  known = PROTOCOLS | {repeated: about for repeated, (about, _) in REPEATED.items()}
+  dataset, regime, targets = known[name]
   return {
     'protocol.name': name,
     'dataset.name': dataset,
@@ -81,11 +92,25 @@ def get_config(variant: str = 'cnn') -> ConfigDict:
 
 
 def sweep(variant: str = 'cnn') -> list[dict]:
-  """Every protocol with every preprocessing and seed, one seed after the other."""
-  return default.product(
+  """Every protocol with every preprocessing and seed; of cnn also the splits of repeated ones."""
+  once = default.product(
     {'seed': SEEDS},
     [of_protocol(name) for name in PROTOCOLS],
     {'preprocess': tuple(PREPROCESSINGS.values())},
+  )
+  return default.chain(once, repeated()) if variant == 'cnn' else once
+
+
+def repeated() -> list[dict]:
+  """Every split of the repeated protocols with their preprocessings, one seed."""
+  of_split = {'protocol.repeat': range(SPLITS), 'seed': SEEDS[:1]}
+  return default.chain(
+    *(
+      default.product(
+        [of_protocol(name)], {'preprocess': [PREPROCESSINGS[one] for one in names]}, of_split
+      )
+      for name, (_, names) in REPEATED.items()
+    )
   )
 
 

@@ -81,7 +81,7 @@ def _networks() -> list[dict]:
 
 def _near_infrared(variant: str) -> dict:
   """Its own sweep, where the data are left to the paper."""
-  data = {f'dataset.{name}.path': folder for name, folder, *_ in nir.PROTOCOLS.values()}
+  data = {f'dataset.{name}.path': folder for name, folder in nir.FOLDERS.items()}
   points = [{k: v for k, v in point.items() if k not in data} for point in nir.sweep(variant)]
   return _sweep(f'nir/{variant}', f'nir:{variant}', points, data)
 

@@ -34,6 +34,26 @@ def test_networks_learn_and_are_tested_on_what_classical_methods_are(real_data, 
     np.testing.assert_array_equal(of_kind.axis, 1e7 / wanted.spectra.axis[::-1])
 
 
+@pytest.mark.parametrize('name', nir.REPEATED)
+def test_a_run_on_one_of_several_splits_says_which_and_of_which(real_data, name):
+  wanted = protocols.load(name, real_data)
+  c = config(real_data, name, **{'protocol.repeat': 7})
+  _, split = protocols.configured(c, storage.load(c))
+  assert split.hash == wanted.repeats[7].hash
+  np.testing.assert_array_equal(split.test, wanted.repeats[7].test)
+  np.testing.assert_array_equal(split.train, np.sort(np.concatenate(wanted.repeats[7].sides[:2])))
+  told = {'repeat': 7, 'repeats': len(wanted.repeats), 'joint': wanted.hash, 'refit': True}
+  assert told.items() <= split.made.items()
+
+
+def test_the_sweep_has_every_split_of_a_repeated_protocol_once():
+  points = [point for point in nir.sweep('cnn') if point['protocol.name'] in nir.REPEATED]
+  asked = [(p['protocol.name'], repr(p['preprocess']), p['protocol.repeat']) for p in points]
+  assert len(set(asked)) == len(asked) == 60
+  assert {repeat for *_, repeat in asked} == set(range(protocols.REPEATS))
+  assert not any('protocol.repeat' in point for point in nir.sweep('linoss'))
+
+
 def test_protocols_that_do_not_suit_are_refused(real_data):
   wrong = [
     ({'protocol.name': 'tecatr'}, "protocol.name is 'tecatr', expected one of corn_m5"),

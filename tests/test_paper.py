@@ -155,6 +155,13 @@ def test_the_contents_name_what_exists(variant):
   assert wanted <= {folder.partition('/')[0] for folder in folders}
 
 
+def test_networks_and_classical_methods_find_their_data_in_the_same_folders():
+  part = paper.chosen(contents.get_config('full'), ['real'])
+  used = {folder for sweep in part['sweeps'] for folder in sweep['data'].values()}
+  known = {folder for folder, _ in protocols.PROTOCOLS.values()}
+  assert used == known | {'rruff_excellent_unoriented'}
+
+
 def cells(part):
   """(protocol, method, preprocessing) of each."""
   of = lambda group: (group[name] for name in ('protocols', 'methods', 'preprocessings'))

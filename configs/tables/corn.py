@@ -14,7 +14,8 @@ TARGETS = {
 
 
 def get_config() -> ConfigDict:
-  c = default.real('corn_*', 'grouped', TARGETS)
+  networks = (('cnn', 'raw'), ('cnn', 'derivative_snv'))
+  c = default.real('corn_*', 'grouped', TARGETS, networks, {'dataset.name': 'corn'})
   c.caption = (
     'Error of prediction of four properties of corn on the instrument of calibration, all test '
     'sides of 20 splits pooled; preprocessing as named, or as PLS chose it in each training side.'
