@@ -100,10 +100,10 @@ def of_numbers(
         f'{target}.{name}.{method}': score(metric) for name, metric in metrics.OF_NUMBERS.items()
       }
     pairs = zip(protocol.repeats, several, strict=True)
-    median = lambda x_N, y_N=reference_N: float(np.nanmedian(np.abs(x_N - y_N)))
+    errors = {method: terms[f'{target}.rmsep.{method}'] for method in said}
     results[target] = {
       'repeats': [_repeat(protocol, target, *pair) for pair in pairs],
-      'median_error': {method: median(predicted_N) for method, predicted_N in said.items()},
+      'median_error': {method: metrics.median_error(own) for method, own in errors.items()},
     }
   return terms, results
 

@@ -130,6 +130,15 @@ def rpiq(predicted_N: np.ndarray, reference_N: np.ndarray) -> Terms:
   return Terms('root_ratio', np.stack([count_N * (high - low) ** 2, error_N**2, count_N]))
 
 
+def median_error(errors: Terms) -> float:
+  """Median of |p - y| over the known references, of what `rmsep` gave; no function of sums.
+
+  A few gross errors, which make most of RMSEP, do not move it.
+  """
+  square_N, known_N = errors.parts_KxN
+  return float(np.median(np.sqrt(square_N[known_N > 0])))
+
+
 def _errors(
   predicted_N: np.ndarray, reference_N: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -51,6 +51,17 @@ def test_scores_are_in_the_unit_of_the_target(task):
   assert task.table(task.report(mean, {'mean': mean}, None))[0][1:] == ['amount', 'sparse']
 
 
+def test_the_median_error_is_that_of_the_known_references(task):
+  reference = task.examples('test')['target']
+  outputs = np.random.default_rng(0).normal(size=reference.shape)
+  model, mean = (task.score(x, 'test') for x in (outputs, np.zeros_like(outputs)))
+  found = task.report(model, {'mean': mean}, None)
+  for y, name in enumerate(task.names):
+    said = {'model': outputs[:, y] * task.sd_Y[y] + task.mean_Y[y], 'mean': task.mean_Y[y]}
+    wanted = {m: np.nanmedian(np.abs(x - reference[:, y])) for m, x in said.items()}
+    assert found[name]['median_error'] == pytest.approx(wanted, rel=1e-5)
+
+
 def test_centring_takes_off_the_mean_of_what_was_measured():
   data = labelled.spectra()
   mask = np.random.default_rng(1).uniform(size=data.values.shape) > 0.3

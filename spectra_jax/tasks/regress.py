@@ -1,9 +1,9 @@
 """How much of what: concentrations and properties from spectra.
 
 Targets are standardised by the training side and scored in their own units: RMSEP, SEP, bias, R2,
-RPD and RPIQ (spectra_jax/metrics.py). A value that is not known (NaN) is neither learned nor
-scored. The baseline is the training mean; PLS and its friends are runs of their own
-(spectra_jax/chemometrics) that stand in the same tables.
+RPD and RPIQ (spectra_jax/metrics.py), and the median of the absolute error. A value that is not
+known (NaN) is neither learned nor scored. The baseline is the training mean; PLS and its friends
+are runs of their own (spectra_jax/chemometrics) that stand in the same tables.
 """
 
 import dataclasses
@@ -84,6 +84,15 @@ class Task(WholeSpectrum):
     """[N, Y] standardised predictions: the training mean is 0."""
     zeros_NxY = np.zeros((len(getattr(self.split, side)), len(self.names)))
     return dict.fromkeys(names, zeros_NxY)
+
+  def report(self, scores: Scores, baselines: Mapping[str, Scores], kind_N: np.ndarray) -> dict:
+    """As of any task of whole spectra, with 'median_error' of each target by method."""
+    found, methods = super().report(scores, baselines, kind_N), {'model': scores, **baselines}
+    for name in self.names:
+      found[name]['median_error'] = {
+        method: metrics.median_error(own[f'{name}.rmsep']) for method, own in methods.items()
+      }
+    return found
 
   def selection(self, scores: Scores, mean: Scores, kind_N: np.ndarray) -> dict[str, float]:
     """Numbers logged at each validation; 'error', RMSEP over that of the training mean, averaged
