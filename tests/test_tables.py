@@ -173,6 +173,12 @@ def test_baselines_are_rows_of_one_number(root):
   assert not line.cells[1].applies
 
 
+def test_a_row_is_called_what_the_table_calls_it(root):
+  row = ROW | {'label': 'all bands, averaged', 'method': 'gaussian'}
+  found = lines(root, rows=(row,))
+  assert '| all bands, averaged |' in output.markdown(make_table(), found, root)
+
+
 def test_a_baseline_that_two_runs_know_differently_is_refused(root):
   path = root / 'sweep/s5-1/report.json'
   report = json.loads(path.read_text())

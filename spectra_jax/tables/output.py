@@ -66,7 +66,7 @@ def markdown(table: Table, lines: Sequence[Line], folder: pathlib.Path, links: b
     text += [row(header), '|' + '---|' * len(header)]
     for line in part:
       linked = lambda cell: _linked(cell, folder, _markdown_link) if links else cell_text(cell)
-      text.append(row([_label(line), *map(linked, line.cells)]))
+      text.append(row([line.label, *map(linked, line.cells)]))
     text.append('')
   return '\n'.join([*text, table.caption, '', *(f'* {note}' for note in notes(table, lines)), ''])
 
@@ -83,7 +83,7 @@ def latex(table: Table, lines: Sequence[Line], folder: pathlib.Path) -> str:
     text += [heading] if section else []
     for line in part:
       cells = [_linked(cell, folder, _latex_link, _latex_escape) for cell in line.cells]
-      text.append(row([_latex_escape(_label(line)), *cells]))
+      text.append(row([_latex_escape(line.label), *cells]))
   caption = ' '.join([table.caption, *(f'{note}.' for note in notes(table, lines))])
   text += [r'\bottomrule', r'\end{tabular}', rf'\caption{{{_latex_escape(caption)}}}']
   return '\n'.join([*text, rf'\label{{tab:{table.name}}}', r'\end{table}', ''])
@@ -157,11 +157,6 @@ def _by_section(lines: Sequence[Line]) -> Mapping[str, list[Line]]:
   return found
 
 
-def _label(line: Line) -> str:
-  told = line.method in ('model', 'published') or line.method in line.label
-  return line.label if told else f'{line.label}: {line.method}'
-
-
 def _linked(
   cell: Cell, folder: pathlib.Path, link: Callable, escape: Callable[[str], str] = str
 ) -> str:
@@ -230,6 +225,6 @@ def _panel(lines: Sequence[Line], place: int) -> dict[str, Any] | None:
     scale = cell.column.scale
     ends = None if cell.low is None else (cell.low * scale, cell.high * scale)
     section = re.sub(r'[\w.]*\.(\w+ =)', r'\1', line.section)  # keys without their groups
-    named = {'section': section, 'label': _label(line), 'kind': line.method}
+    named = {'section': section, 'label': line.label, 'kind': line.method}
     points.append({**named, 'value': cell.value * scale, 'ends': ends})
   return {'title': lines[0].cells[place].column.label, 'points': points} if points else None
