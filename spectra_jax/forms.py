@@ -46,6 +46,13 @@ def rpd(sums: np.ndarray) -> np.ndarray:
   return np.sqrt(divided(spread * sums[3], sums[0]))
 
 
+def correlation(sums: np.ndarray) -> np.ndarray:
+  """Pearson's r of the sums (s_xy, s_xx, s_yy, s_x, s_y, n)."""
+  x, y, count = sums[3], sums[4], sums[5]
+  spread = _about_mean(sums[1], x, count) * _about_mean(sums[2], y, count)
+  return divided(sums[0] - divided(x * y, count), np.sqrt(spread))
+
+
 def macro_f1(sums: np.ndarray) -> np.ndarray:
   """Mean of 2 hits / (said + true) over the classes that occur, of (hits_C, said_C, true_C, n)."""
   hits_C, said_C, true_C = _by_class(sums, 3)
@@ -63,7 +70,10 @@ def expected_calibration_error(sums: np.ndarray) -> np.ndarray:
   return divided(np.abs(sums[:-1]).sum(0), sums[-1])
 
 
-_ALL = (ratio, root_ratio, sep, r2, rpd, macro_f1, balanced_accuracy, expected_calibration_error)
+_ALL = (
+  *(ratio, root_ratio, sep, r2, rpd, correlation),
+  *(macro_f1, balanced_accuracy, expected_calibration_error),
+)
 FORMS: dict[str, Form] = {form.__name__: form for form in _ALL}
 OF_ONE_GROUP = ('ratio', 'root_ratio')  # numbers that a group has on its own, however small
 
