@@ -72,6 +72,7 @@ def test_the_archive_adds_training_spectra_of_the_same_minerals_alone(real_data)
     np.testing.assert_array_equal(*values)
   np.testing.assert_array_equal(beside.classes, alone.classes)
   assert beside.spectra.values.max() <= 1 + 1e-6
+  assert beside.spectra.source != alone.spectra.source  # another archive is another run
   with pytest.raises(ValueError, match='expected all of them: what the archive adds is counted'):
     rruff_splits.load(
       rruff_splits.AXIS,

@@ -173,7 +173,8 @@ def load(
 
   `labels` of the raw training spectra keep the side 'train', as in `sides`, and the others of them
   have 'validation'; 0 = the published sides. `archive` is the folder of data set
-  rruff_excellent_unoriented, whose spectra of the same minerals then train as well; see `archived`.
+  rruff_excellent_unoriented, whose spectra of the same minerals then train as well and whose hash
+  is in `source`, by which a run is known; see `archived`.
 
   Raises:
     ValueError: some rows are wanted of data with an archive, such as for shards.
@@ -190,4 +191,4 @@ def load(
       "archive adds is counted nowhere; set data.storage to 'memory'"
     )
   parts = [chosen, archived(archive, chosen)] if archive else [chosen]
-  return native.on_axis([dataclasses.replace(x, source=spectra.source) for x in parts], axis, rows)
+  return native.on_axis(parts, axis, rows)
