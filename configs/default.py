@@ -219,6 +219,8 @@ def get_config() -> ConfigDict:
   c.tokenize.knots_per_step = 2  # spline knots of kernel and head in one token step
   c.tokenize.kernel_cm = 112.0  # support of the continuous kernel [cm^-1]
   c.tokenize.fourier_features = 16  # sine-cosine pairs that encode the token's wavenumber
+  c.tokenize.kernel = 'spline'  # all knots free; or dilated, wavelet: banks of dyadic widths
+  c.tokenize.resolution = False  # tokens say how wide the instrument's lines are [cm^-1]
 
   c.backbone = ConfigDict()
   c.backbone.name = 'linoss'  # file in spectra_jax/backbones
@@ -356,8 +358,39 @@ def get_config() -> ConfigDict:
   c.head.regress.norm = True  # RMSNorm of the features
   c.head.regress.hidden = 0  # channels of a dense layer after the pool; 0 = none
   c.head.regress.dropout = 0.0  # rate, before the last layer
+  c.head.embedding = ConfigDict()
+  c.head.latent_decoder = ConfigDict()
+  c.head.latent_decoder.hidden = 256  # channels between latents and splines
+  c.head.latent_decoder.low_cm = 350.0  # any axis lies above it [cm^-1]
+  c.head.latent_decoder.high_cm = 4050.0  # and below it [cm^-1]
+  c.head.transfer_operator = ConfigDict()
+  c.head.transfer_operator.width = 32  # channels of the Fourier neural operator
+  c.head.transfer_operator.blocks = 2  # spectral convolutions; 1 = a linear operator
+  c.head.transfer_operator.modes = 128  # retardations below modes / period_cm
+  c.head.transfer_operator.period_cm = 4608.0  # more than the axis is long [cm^-1]
   c.head.unconstrained = ConfigDict()
   c.head.unconstrained.names = ('n', 'k')  # of the spectra it gives
+
+  c.foundation = ConfigDict()  # spectra_jax/foundation.py, after tokenize and backbone
+  c.foundation.mixture = ConfigDict()  # of experts, two for each token
+  c.foundation.mixture.experts = 0  # E; 0 = no mixture
+  c.foundation.mixture.mlp_ratio = 1.0  # hidden channels of one expert over the width
+  c.foundation.mixture.normalisation = 'rms'  # or layer
+  c.foundation.attention = ConfigDict(c.backbone.transformer.to_dict())  # after the mixture
+  c.foundation.attention.blocks = 0  # 0 = no attention
+  c.foundation.bottleneck = ConfigDict()  # variational, on weighted means of the tokens
+  c.foundation.bottleneck.chem = 128  # size of the chemistry's latent; 0 = no bottleneck
+  c.foundation.bottleneck.inst = 64  # size of the instrument's latent; 0 = there is none
+  c.foundation.bottleneck.queries = 8  # weighted means that it reads
+  c.foundation.embedding = 128  # numbers of the embedding
+  c.foundation.heads = ConfigDict()  # output -> file in spectra_jax/heads; '' = not there
+  c.foundation.heads.reconstruction = 'reconstruct'  # tokens -> the spectrum, hidden bands too
+  c.foundation.heads.cross = ''  # tokens -> the other kind of spectrum; reconstruct
+  c.foundation.heads.physics = ''  # tokens -> quantities that obey laws; oscillators, ...
+  c.foundation.heads.decoded = ''  # latents -> the spectrum; latent_decoder
+  c.foundation.heads.transferred = ''  # -> as another instrument gives it; transfer_operator
+  c.foundation.heads.properties = ''  # chemistry -> numbers of the molecule; regress
+  c.foundation.heads.embedding = ''  # chemistry -> unit vector; embedding
 
   c.loss = ConfigDict()
   c.loss.weights = ConfigDict()  # label -> term -> weight

@@ -212,12 +212,8 @@ def build_part(config: ConfigDict, part: str, given: Mapping[str, Any]) -> nn.Mo
   return cls(**shared, **options(config[part]))
 
 
-def build(config: ConfigDict, kinds: int) -> SpectralModel:
-  """The model that `config` describes, for spectra of `kinds` kinds.
-
-  Raises:
-    ValueError: the config describes a model that has no tokens, or one that gives no spectra.
-  """
+def check_spectral(config: ConfigDict) -> None:
+  """Raises a ValueError for what only models of whole spectra have."""
   if config.encoder.name != 'tokens':
     raise ValueError(
       f'encoder.name is {config.encoder.name!r}, expected tokens for a model that predicts '
@@ -234,9 +230,18 @@ def build(config: ConfigDict, kinds: int) -> SpectralModel:
         f'{name} is {tuple(config[name])}, expected () for a model that predicts spectra, which it '
         'would predict preprocessed; set it to (), or choose classify or regress'
       )
+
+
+def build(config: ConfigDict, kinds: int) -> SpectralModel:
+  """The model that `config` describes, for spectra of `kinds` kinds.
+
+  Raises:
+    ValueError: the config describes a model that has no tokens, or one that gives no spectra.
+  """
+  check_spectral(config)
   lattice = {name: config.tokenize[name] for name in ('step_cm', 'knots_per_step')}
   head = build_part(config, 'head', lattice)
-  return SpectralModel(_tokenizer(config, kinds), build_part(config, 'backbone', {}), head)
+  return SpectralModel(tokenizer(config, kinds), build_part(config, 'backbone', {}), head)
 
 
 def build_pooled(config: ConfigDict, kinds: int, outputs: int) -> PooledModel:
@@ -245,7 +250,7 @@ def build_pooled(config: ConfigDict, kinds: int, outputs: int) -> PooledModel:
   Raises:
     ValueError: the head gives spectra, or activations have an unknown type.
   """
-  if 'outputs' not in shared_fields(part_class(config, 'head'), 'head'):
+  if not hasattr(part_class(config, 'head'), 'together'):
     raise ValueError(
       f'head.name is {config.head.name!r}, which gives spectra; expected classify or regress for '
       f'{outputs} numbers a spectrum'
@@ -263,13 +268,14 @@ def _pooled_parts(config: ConfigDict, kinds: int, outputs: int) -> tuple[nn.Modu
   given = {'dtype': _activations(config), 'outputs': outputs}
   if config.encoder.name == 'tokens':
     given |= {
-      'tokenizer': _tokenizer(config, kinds),
+      'tokenizer': tokenizer(config, kinds),
       'backbone': build_part(config, 'backbone', {}),
     }
   return build_part(config, 'encoder', given), build_part(config, 'head', given)
 
 
-def _tokenizer(config: ConfigDict, kinds: int) -> Tokenizer:
+def tokenizer(config: ConfigDict, kinds: int) -> Tokenizer:
+  """The tokeniser of `config.tokenize`, at the backbone's width."""
   return Tokenizer(
     width=config.backbone.width,
     kinds=kinds,

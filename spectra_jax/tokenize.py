@@ -9,6 +9,13 @@ sampled on the grid and multiplied by its step. Because the knots of all tokens 
 that is a projection onto the lattice followed by a strided convolution over it. The trapezoid sum
 over a smooth kernel converges fast: one set of weights serves 1, 2 and 4 cm^-1 grids, uneven ones
 and spectra with missing bands.
+
+Other kernels are a fixed bank of functions made of the same splines, K(d) = sum_f W_f F_f(d), so
+that the number of weights grows with the logarithm of the width:
+
+  dilated  B-splines of 1, 2, 4, ... knot spacings, five of each;
+  wavelet  their second differences, three of each, which see no straight line, and the five widest
+           splines, which see what is left.
 """
 
 import flax.linen as nn
@@ -18,6 +25,8 @@ import numpy as np
 
 SHORTEST_PERIOD_STEPS = 4.0  # shortest period of the wavenumber encoding, in token steps
 LONGEST_PERIOD_CM = 8000.0
+KERNELS = ('spline', 'dilated', 'wavelet')
+TYPICAL_FWHM_CM = 16.0  # of an instrument: where the resolution's feature is 0
 
 
 def cubic_b_spline(x: np.ndarray) -> np.ndarray:
@@ -44,6 +53,15 @@ def token_positions(nu_L: np.ndarray, step_cm: float) -> np.ndarray:
   return np.arange(first, last + 1) * step_cm
 
 
+def spline_values(knots_BxTxK: jax.Array, nu_L: np.ndarray, step_cm: float) -> jax.Array:
+  """Each token's coefficients of the K splines from it to the next -> values_BxL on any axis."""
+  nu_T = token_positions(nu_L, step_cm)
+  spacing = step_cm / knots_BxTxK.shape[-1]
+  knots_J = nu_T[0] + np.arange(len(nu_T) * knots_BxTxK.shape[-1]) * spacing
+  coefficients_BxJ = knots_BxTxK.reshape(knots_BxTxK.shape[0], -1)
+  return coefficients_BxJ @ spline_basis(nu_L, knots_J, spacing).T
+
+
 def check_grid(nu_L: np.ndarray, spacing: float) -> None:
   """Refuses a grid too coarse for the trapezoid sum over splines of this knot spacing."""
   step = float(np.max(np.diff(nu_L)))
@@ -62,6 +80,67 @@ def wavenumber_features(nu_T: np.ndarray, count: int, step_cm: float) -> np.ndar
   return np.concatenate([np.sin(phase_TxF), np.cos(phase_TxF)], -1).astype(np.float32)
 
 
+def dilated_spline(level: int) -> np.ndarray:
+  """h with B(x / 2^level) = sum_i h_i B(x - i), |i| <= 2 (2^level - 1): two-scale relation."""
+  h = np.ones(1)
+  for k in range(level):
+    step = np.zeros(4 * 2**k + 1)
+    step[:: 2**k] = np.array([1, 4, 6, 4, 1]) / 8
+    h = np.convolve(h, step)
+  return h
+
+
+def kernel_bank(kernel: str, half: int) -> np.ndarray:
+  """Coefficients of the bank's functions over the knots -half .. half: [2 half + 1, F].
+
+  Each function lies between the outer knots whole; all levels have the same energy.
+
+  Raises:
+    ValueError: an unknown kernel, or one too narrow for a bank.
+  """
+  if kernel not in KERNELS:
+    raise ValueError(f'tokenize.kernel is {kernel!r}, expected one of {", ".join(KERNELS)}')
+  if kernel == 'spline':
+    return np.eye(2 * half + 1)
+  levels = [k for k in range(16) if 4 * 2**k - 2 <= half]
+  if not levels:
+    raise ValueError(
+      f'a {kernel} kernel has {2 * half + 1} knots, expected at least 5; raise tokenize.kernel_cm'
+    )
+
+  def column(level, weights):
+    """Splines of a level at its own spacing, by shift: {shift: weight} -> [2 half + 1]."""
+    h, values = dilated_spline(level), np.zeros(2 * half + 1)
+    for shift, weight in weights.items():
+      middle = half + shift * 2**level
+      reach = len(h) // 2
+      values[middle - reach : middle + reach + 1] += weight * h
+    return values / 2 ** (level / 2)
+
+  splines = lambda level: [column(level, {j: 1.0}) for j in range(-2, 3)]
+  if kernel == 'dilated':
+    return np.stack([x for level in levels for x in splines(level)], -1)
+  wavelets = [
+    column(level, {j - 1: -0.5, j: 1.0, j + 1: -0.5}) for level in levels for j in (-1, 0, 1)
+  ]
+  return np.stack([*wavelets, *splines(levels[-1])], -1)
+
+
+def resolution_features(fwhm_B: jax.Array, nu_L: np.ndarray) -> jax.Array:
+  """What instrument and grid leave of a line: [B, 3] float32; FWHM in cm^-1, 0 = not known.
+
+  Whether the FWHM is known; its size, log2(FWHM / 16 cm^-1); and by how much the grid is coarser
+  than half of it, max(0, log2(2 step / FWHM)). A grid that resolves what the instrument does is not
+  told from a finer one, so that tokens stay the same on both.
+  """
+  known_B = fwhm_B > 0
+  fwhm_B = jnp.where(known_B, fwhm_B, TYPICAL_FWHM_CM)
+  step = float(np.median(np.diff(nu_L)))
+  coarse_B = jnp.maximum(0.0, jnp.log2(2 * step / fwhm_B))
+  found = [known_B, jnp.log2(fwhm_B / TYPICAL_FWHM_CM), coarse_B * known_B]
+  return jnp.stack(found, -1).astype(jnp.float32)
+
+
 class Tokenizer(nn.Module):
   """values and visibility on a grid -> tokens every `step_cm`.
 
@@ -72,6 +151,9 @@ class Tokenizer(nn.Module):
     knots_per_step: spline knots in one token spacing.
     kernel_cm: support of the kernel between its outer knots [cm^-1].
     fourier_features: sine-cosine pairs that encode the wavenumber.
+    kernel: 'spline', 'dilated' or 'wavelet', see above.
+    resolution: tokens also say how wide the instrument's lines are and whether the grid is coarse
+      for them (`resolution_features`).
     dtype: of the tokens; parameters stay float32.
   """
 
@@ -81,6 +163,8 @@ class Tokenizer(nn.Module):
   knots_per_step: int
   kernel_cm: float
   fourier_features: int
+  kernel: str = 'spline'
+  resolution: bool = False
   dtype: str = 'float32'
 
   @property
@@ -93,9 +177,17 @@ class Tokenizer(nn.Module):
 
   @nn.compact
   def __call__(
-    self, values_BxL: jax.Array, visible_BxL: jax.Array, kind_B: jax.Array, nu_L: np.ndarray
+    self,
+    values_BxL: jax.Array,
+    visible_BxL: jax.Array,
+    kind_B: jax.Array,
+    nu_L: np.ndarray,
+    fwhm_B: jax.Array | None = None,
   ) -> jax.Array:
-    """Values where visible, anything elsewhere -> tokens_BxTxD; `nu_L` is a host array."""
+    """Values where visible, anything elsewhere -> tokens_BxTxD; `nu_L` is a host array.
+
+    `fwhm_B` is the instrument's line width [cm^-1], read with `resolution`; None or 0 = not known.
+    """
     check_grid(nu_L, self.spacing)
     nu_T = self.positions(nu_L)
     seen_BxL = visible_BxL.astype(jnp.float32)
@@ -104,6 +196,10 @@ class Tokenizer(nn.Module):
     tokens = nn.Dense(self.width, use_bias=False, dtype=self.dtype, name='kernel')(window_BxTxK2)
     place = wavenumber_features(nu_T, self.fourier_features, self.step_cm).astype(self.dtype)
     tokens += nn.Dense(self.width, dtype=self.dtype, name='wavenumber')(place)
+    if self.resolution:
+      fwhm_B = jnp.zeros(len(kind_B)) if fwhm_B is None else fwhm_B
+      features_BxF = resolution_features(fwhm_B, nu_L).astype(self.dtype)
+      tokens += nn.Dense(self.width, dtype=self.dtype, name='resolution')(features_BxF)[:, None]
     return tokens + nn.Embed(self.kinds, self.width, dtype=self.dtype, name='kind')(kind_B)[:, None]
 
   def _windows(self, signal_2xBxL: jax.Array, nu_L: np.ndarray, nu_T: np.ndarray) -> jax.Array:
@@ -116,4 +212,7 @@ class Tokenizer(nn.Module):
     lattice_2xBxJ = signal_2xBxL @ project_LxJ
     index_TxK = np.arange(len(nu_T))[:, None] * self.knots_per_step + np.arange(2 * half + 1)
     window_2xBxTxK = lattice_2xBxJ[..., index_TxK]
+    bank_KxF = kernel_bank(self.kernel, half)
+    if self.kernel != 'spline':  # whose bank is the knots themselves
+      window_2xBxTxK = window_2xBxTxK @ bank_KxF.astype(np.float32)
     return jnp.concatenate([window_2xBxTxK[0], window_2xBxTxK[1]], -1)

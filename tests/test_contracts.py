@@ -165,7 +165,9 @@ def test_head_treats_examples_apart(name):
 @pytest.mark.parametrize('name', files(spectra_jax.heads))
 def test_every_head_parameter_has_a_gradient(name):
   apply, variables = head(name)
-  squares = lambda v, x: sum((y**2).sum() for y in jax.tree.leaves(apply(v, x)))
+  # Weighed by place: the plain sum over a unit vector's squares is 1 whatever the parameters.
+  weighed = lambda y: (y**2 * (1.0 + np.arange(y.shape[-1]))).sum()
+  squares = lambda v, x: sum(weighed(y) for y in jax.tree.leaves(apply(v, x)))
   for path, leaf in jax.tree_util.tree_leaves_with_path(
     jax.jit(jax.grad(squares))(variables, tokens())
   ):

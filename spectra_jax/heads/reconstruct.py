@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from spectra_jax.tokenize import spline_basis, token_positions
+from spectra_jax.tokenize import spline_values
 
 
 class Head(nn.Module):
@@ -24,8 +24,4 @@ class Head(nn.Module):
     """tokens -> values_BxL float32; `nu_L` is a host array of wavenumbers [cm^-1]."""
     x = nn.RMSNorm(dtype=x_BxTxD.dtype)(x_BxTxD)
     x = nn.Dense(self.knots_per_step, dtype=x.dtype)(x).astype(jnp.float32)
-    nu_T = token_positions(nu_L, self.step_cm)
-    spacing = self.step_cm / self.knots_per_step
-    knots_J = nu_T[0] + np.arange(len(nu_T) * self.knots_per_step) * spacing
-    coefficients_BxJ = x.reshape(x.shape[0], -1)
-    return coefficients_BxJ @ spline_basis(nu_L, knots_J, spacing).T
+    return spline_values(x, nu_L, self.step_cm)
