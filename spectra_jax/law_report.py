@@ -12,6 +12,7 @@ import jax
 import numpy as np
 
 from spectra_jax import metrics
+from spectra_jax.forms import Terms
 from spectra_jax.scores import Ratios
 
 Scores = Mapping[str, tuple[np.ndarray, np.ndarray]]
@@ -116,8 +117,9 @@ def ratios(
 
 def _quantity(methods: Mapping[str, Scores], quantity: str) -> dict:
   nre = _ratios(methods, quantity)
-  pair = lambda name: (methods[name][quantity][0], methods['mean'][quantity][0])
-  interval = {name: metrics.bootstrap_ratio(*pair(name)) for name in methods}
+  over = methods['mean'][quantity][0]
+  pair = lambda name: Terms('ratio', np.float64([methods[name][quantity][0], over]))
+  interval = {name: pair(name).interval(range(len(over))) for name in methods}
   others = {name: value for name, value in nre.items() if name != 'model'}
   return {'nre': nre['model'], 'interval': interval['model'], **others, 'intervals': interval}
 

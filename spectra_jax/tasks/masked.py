@@ -20,6 +20,7 @@ from ml_collections import ConfigDict
 
 from spectra_jax import augment, figures, metrics, model, shards
 from spectra_jax.chemometrics import inpainting
+from spectra_jax.forms import Terms
 from spectra_jax.losses.masked_mse import masked_mse
 from spectra_jax.scores import Ratios
 from spectra_jax.spectra import Spectra
@@ -303,7 +304,8 @@ class Task:
   def _kind_report(self, methods: Mapping[str, Scores]) -> dict[str, Any]:
     of = lambda name, key='error': methods[name][key][0]
     nre = {name: metrics.ratio(of(name), of('mean')) for name in methods}
-    interval = {name: metrics.bootstrap_ratio(of(name), of('mean')) for name in methods}
+    pair = lambda name: Terms('ratio', np.float64([of(name), of('mean')]))
+    interval = {name: pair(name).interval(range(len(of('mean')))) for name in methods}
     regions = {
       region: {
         name: metrics.ratio(of(name, f'error/{region}'), of('mean', f'error/{region}'))
