@@ -25,7 +25,7 @@ from spectra_jax import report, scores, workdir
 from spectra_jax.chemometrics import nested
 from spectra_jax.chemometrics_scores import Prediction
 from spectra_jax.preprocess import Pipeline
-from spectra_jax.preprocess.steps import msc, savitzky_golay, snv
+from spectra_jax.preprocess.steps import arpls, msc, savitzky_golay, snv
 from spectra_jax.protocols import LABEL, Protocol
 from spectra_jax.spectra import Spectra
 from spectra_jax.splits import SIDES, Split, check_told
@@ -33,14 +33,16 @@ from spectra_jax.splits import SIDES, Split, check_told
 # Windows of 11 points are 22 to 28 nm wide here, less than the bands of the near infrared.
 _SLOPE = savitzky_golay.Step(window=11, degree=2, derivative=1)
 _CURVATURE = savitzky_golay.Step(window=11, degree=3, derivative=2)
-PREPROCESSINGS = {
+CANDIDATES = {
   'raw': (),
   'snv': (snv.Step(),),
   'msc': (msc.Step(),),
   'derivative_snv': (_SLOPE, snv.Step()),
   'second_derivative_snv': (_CURVATURE, snv.Step()),
 }
-CHOSEN = 'chosen'  # the one that PLS (PLS-DA) likes best in grouped folds of the training side
+_BASELINE = arpls.Step(lam=1e5)  # points of 1 cm^-1: passes under the bands of minerals
+PREPROCESSINGS = {**CANDIDATES, 'arpls': (_BASELINE,), 'arpls_snv': (_BASELINE, snv.Step())}
+CHOSEN = 'chosen'  # the candidate that PLS (PLS-DA) likes best in folds of the training side
 NUMBERS, CLASSES = 'regress', 'classify'  # tasks of spectra_jax/tasks, whose reports these are like
 CHOOSER = {NUMBERS: 'pls', CLASSES: 'pls_da'}
 SEED = 0  # of the folds, and of what a method draws
@@ -89,7 +91,7 @@ def predict(
   if preprocessing == CHOSEN:
     chooser = component(CHOOSER[task(protocol)], protocol)
     promise = lambda name: chooser.fit(caches[''].values(name, train)[train], *seen).error
-    preprocessing = min(PREPROCESSINGS, key=promise)
+    preprocessing = min(CANDIDATES, key=promise)
   model = component(method, protocol).fit(caches[''].values(preprocessing, train)[train], *seen)
   say = model.predict if numbers else model.scores
   return Prediction(
@@ -126,7 +128,7 @@ def config(name: str, protocol: Protocol, method: str, preprocessing: str) -> Co
   """What decides the numbers of a report: names, and the candidates of every choice."""
   parameters = inspect.signature(component(method, protocol).fit).parameters.values()
   options = {p.name: p.default for p in parameters if p.default is not p.empty}
-  wanted = PREPROCESSINGS if preprocessing == CHOSEN else (preprocessing,)
+  wanted = CANDIDATES if preprocessing == CHOSEN else (preprocessing,)
   told = lambda step: f'{type(step).__module__.rsplit(".", 1)[1]} {dataclasses.asdict(step)}'
   candidates = {known: tuple(map(told, PREPROCESSINGS[known])) for known in wanted}
   return ConfigDict(
