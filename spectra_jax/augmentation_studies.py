@@ -13,6 +13,7 @@ from sklearn.linear_model import RidgeClassifier
 from spectra_jax.augmentation_report import Options, Predict, Study
 from spectra_jax.chemometrics import pls
 from spectra_jax.datasets import corn, rruff_splits, tecator
+from spectra_jax.likeness import nearest_of_classes
 
 PENALTY = 1e-3  # of ridge on RRUFF a row; five folds of the published training side chose it
 SHIFT_CM = 15.0  # of the second test condition on RRUFF, as in the paper
@@ -97,8 +98,9 @@ def trials(magnitudes: Mapping[str, tuple], others: Mapping[str, Mapping]) -> di
 
 def nearest(values: np.ndarray, target: np.ndarray, groups: np.ndarray) -> Predict:
   """The class of the training spectrum at the smallest angle, of first differences."""
-  unit_TxL = _directions(values)
-  return lambda tested: target[(_directions(tested) @ unit_TxL.T).argmax(1)]
+  names_C, class_N = np.unique(target, return_inverse=True)
+  known = (_directions(values), class_N, len(names_C))
+  return lambda tested: names_C[nearest_of_classes(_directions(tested), *known).argmax(1)]
 
 
 def ridge_classes(values: np.ndarray, target: np.ndarray, groups: np.ndarray) -> Predict:

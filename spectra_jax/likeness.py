@@ -1,4 +1,4 @@
-"""How like two spectra are as wholes: cosine, and spectral information divergence."""
+"""How like two spectra are as wholes: cosine, spectral information divergence, nearest of classes."""
 
 import numpy as np
 
@@ -21,6 +21,26 @@ def cosine(predicted_NxL: np.ndarray, reference_NxL: np.ndarray) -> Terms:
       'zeros have no direction; leave it out'
     )
   return _mean((p * y).sum(1) / norm_N)
+
+
+def nearest_of_classes(
+  values_BxL: np.ndarray, library_NxL: np.ndarray, class_N: np.ndarray, classes: int
+) -> np.ndarray:
+  """[B, classes]: cosine to the nearest library spectrum of each class; -1 of a class without one.
+
+  Args:
+    values_BxL: spectra, or their differences.
+    library_NxL: what is known, in the same form.
+    class_N: number of the class of each, below `classes`.
+    classes: how many there are.
+  """
+  cosine_BxN = _unit(values_BxL) @ _unit(library_NxL).T
+  of_class = lambda c: cosine_BxN[:, class_N == c].max(1, initial=-1.0)
+  return np.stack([of_class(c) for c in range(classes)], 1)
+
+
+def _unit(x_NxL: np.ndarray) -> np.ndarray:
+  return x_NxL / np.maximum(np.linalg.norm(x_NxL, axis=1, keepdims=True), 1e-12)
 
 
 def spectral_information_divergence(

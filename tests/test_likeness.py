@@ -5,8 +5,9 @@ import pytest
 import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.neighbors import KNeighborsClassifier
 
-from spectra_jax.likeness import cosine, spectral_information_divergence
+from spectra_jax.likeness import cosine, nearest_of_classes, spectral_information_divergence
 
 
 def made(seed):
@@ -53,3 +54,14 @@ def test_zeros_and_signs():
     cosine(y, y[:, :2])
   with pytest.raises(ValueError, match='floor is 0, expected a positive share'):
     spectral_information_divergence(y, y, 0)
+
+
+def test_the_nearest_spectrum_is_scikit_learns_and_a_class_without_one_is_last():
+  rng = np.random.default_rng(3)
+  values, library, class_N = rng.normal(size=(9, 20)), rng.normal(size=(30, 20)), np.arange(30) % 4
+  found = nearest_of_classes(values, library, class_N, 5)
+  nearest = KNeighborsClassifier(1, metric='cosine').fit(library, class_N)
+  np.testing.assert_array_equal(found.argmax(1), nearest.predict(values))
+  np.testing.assert_allclose(1 - found.max(1), nearest.kneighbors(values)[0][:, 0])
+  assert (found[:, 4] == -1).all()
+  np.testing.assert_allclose(nearest_of_classes(7 * values, library / 3, class_N, 5), found)

@@ -18,7 +18,7 @@ from jax.typing import ArrayLike
 from matplotlib.figure import Figure
 from ml_collections import ConfigDict
 
-from spectra_jax import augment, figures, metrics, model, whole_spectrum
+from spectra_jax import augment, figures, likeness, metrics, model, whole_spectrum
 from spectra_jax.forms import Terms
 from spectra_jax.losses.cross_entropy import balanced, cross_entropy
 from spectra_jax.spectra import Spectra
@@ -167,11 +167,10 @@ class Task(WholeSpectrum):
   def _nearest(self, inputs: Mapping[str, np.ndarray], difference: bool) -> np.ndarray:
     train = self.examples('train')
     seen = self.scaled(np.asarray(train['values']), np.asarray(train['mask']), train['kind'])
-    spectra = [np.asarray(x['values_BxL'], np.float64) for x in (inputs, seen)]
-    unit, library = (_unit(np.diff(x) if difference else x) for x in spectra)
-    label_N, cosine = train['target'].argmax(-1), unit @ library.T
-    nearest_C = [cosine[:, label_N == c].max(1, initial=-1.0) for c in range(len(self.classes))]
-    return np.stack(nearest_C, 1)
+    spectra = (np.asarray(x['values_BxL'], np.float64) for x in (inputs, seen))
+    values, library = (np.diff(x) if difference else x for x in spectra)
+    label_N = train['target'].argmax(-1)
+    return likeness.nearest_of_classes(values, library, label_N, len(self.classes))
 
 
 def moved(x_BxL: jax.Array, points_B: jax.Array, fill: Any) -> jax.Array:
@@ -180,10 +179,6 @@ def moved(x_BxL: jax.Array, points_B: jax.Array, fill: Any) -> jax.Array:
   there = (from_BxL >= 0) & (from_BxL < x_BxL.shape[1])
   taken = jnp.take_along_axis(x_BxL, jnp.where(there, from_BxL, 0), axis=1)
   return jnp.where(there, taken, jnp.asarray(fill, x_BxL.dtype))
-
-
-def _unit(x_NxL: np.ndarray) -> np.ndarray:
-  return x_NxL / np.maximum(np.linalg.norm(x_NxL, axis=1, keepdims=True), 1e-12)
 
 
 def build(config: ConfigDict, spectra: Mapping[str, Spectra], split: Split) -> Task:
