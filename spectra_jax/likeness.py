@@ -1,4 +1,4 @@
-"""How like two spectra are as wholes: cosine, spectral information divergence, nearest of classes."""
+"""How like spectra are as wholes: cosine, spectral information divergence, nearest of classes."""
 
 import numpy as np
 

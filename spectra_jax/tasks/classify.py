@@ -1,9 +1,10 @@
 """Which class a spectrum belongs to.
 
-Scores: top-1 and top-3 accuracy, accuracy averaged over classes and macro-F1 of the held-out
-spectra as they are (or as the first of `shifts_cm` has them), and top-1 and top-3 under every other
-shift along the axis. A baseline gives a score a class for which the same is computed: how frequent
-it is, or the cosine of the spectrum to the nearest training spectrum of the class.
+Scores: top-1 and top-3 accuracy, accuracy averaged over classes, macro-F1 and the calibration error
+of the held-out spectra as they are (or as the first of `shifts_cm` has them), and top-1 and top-3
+under every other shift along the axis. A baseline gives a score a class for which the same is
+computed, but for the calibration, as it gives no probabilities: how frequent the class is, or the
+cosine of the spectrum to the nearest training spectrum of the class.
 """
 
 import dataclasses
@@ -14,6 +15,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy.special
 from jax.typing import ArrayLike
 from matplotlib.figure import Figure
 from ml_collections import ConfigDict
@@ -34,6 +36,7 @@ from spectra_jax.whole_spectrum import (
 
 BASELINES = ('mean', 'nearest', 'nearest_difference')
 TOP = (1, 3)
+CALIBRATION = 'calibration_error'
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -89,12 +92,14 @@ class Task(WholeSpectrum):
   def metrics(self, outputs: np.ndarray, targets: Mapping[str, np.ndarray]) -> Scores:
     """Terms of each score: of the spectra at the first shift, and of top-k at every other."""
     label_N, outputs = np.asarray(targets['target']).argmax(-1), np.asarray(outputs)
+    probability = scipy.special.softmax(np.float64(outputs), axis=-1)
     top = {f'top{k}': metrics.top_k(outputs, label_N, k) for k in TOP}
     said = (outputs.argmax(-1), label_N)
     whole = {
       **top,
       'balanced_accuracy': metrics.balanced_accuracy(*said),
       'macro_f1': metrics.macro_f1(*said),
+      CALIBRATION: metrics.expected_calibration_error(probability, label_N),
     }
     found = {}
     for shift in self.shifts:
@@ -120,6 +125,11 @@ class Task(WholeSpectrum):
     """Numbers logged at each validation; 'error', 1 - top-1, picks the best model."""
     del mean, kind_N
     return {'error': 1 - float(scores['top1']), **{name: float(x) for name, x in scores.items()}}
+
+  def ratios(self, scores: Scores, baselines: Mapping[str, Scores], kind_N: np.ndarray) -> Scores:
+    drop = lambda own: {name: terms for name, terms in own.items() if name != CALIBRATION}
+    known = {method: drop(own) for method, own in baselines.items()}
+    return super().ratios(scores, known, kind_N)
 
   def groups(self, side: str) -> np.ndarray:
     groups = super().groups(side)
