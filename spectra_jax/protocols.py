@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from ml_collections import ConfigDict
 
-from spectra_jax import split_regimes, splits
+from spectra_jax import split_configs, split_regimes, splits
 from spectra_jax.datasets import corn, nirsoil, rruff_splits, tablets, tecator, wheat_kernels
 from spectra_jax.spectra import TARGET, Spectra
 from spectra_jax.splits import Split
@@ -239,8 +239,7 @@ def configured(
   """
   asked = config.protocol
   if not asked.name:
-    meta = next(iter(spectra.values())).meta
-    return spectra, split_regimes.from_meta(meta, **config.split.to_dict())
+    return spectra, split_configs.from_config(config, spectra)
   if asked.name not in OF_RUNS:
     raise ValueError(f'protocol.name is {asked.name!r}, expected one of {", ".join(OF_RUNS)}')
   dataset, make = OF_RUNS[asked.name]

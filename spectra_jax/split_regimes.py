@@ -3,9 +3,8 @@
 All of them keep groups whole: no group is on two sides. `made` of each split says what was chosen.
 """
 
-import functools
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -16,76 +15,9 @@ from spectra_jax.splits import (
   check_unique,
   cut,
   digest_order,
-  given,
-  make_split,
   of_sides,
-  thin_training,
   with_validation,
 )
-
-CONFIGURED = (*DEALT, 'given', 'instrument', 'leave_group_out')
-
-
-def from_meta(
-  meta: Mapping[str, np.ndarray],
-  *,
-  regime: str,
-  by: str,
-  stratified: str,
-  instrument: str,
-  train_on: Sequence[str],
-  test_on: Sequence[str],
-  fractions: tuple[float, float, float],
-  seed: int,
-  train_share: float,
-) -> Split:
-  """The split of rows with these meta columns that a config asks for: from_meta(meta, **c.split).
-
-  Keywords are the keys of `config.split`, explained in configs/default.py. A `given` split without
-  a validation side takes the second of `fractions` over the first two of them from training.
-
-  Raises:
-    ValueError: a regime that a config cannot ask for, a column that is not there, or what the
-      regime refuses.
-  """
-  if regime not in CONFIGURED:
-    raise ValueError(f'split.regime is {regime!r}, expected one of {", ".join(CONFIGURED)}')
-  column, fractions = functools.partial(_column, meta), tuple(fractions)
-  ids, groups = column('id'), column(by)
-  if regime == 'given':
-    share = fractions[1] / (fractions[0] + fractions[1])
-    split = given(ids, column('side'))
-    split = split if len(split.validation) else with_validation(split, ids, groups, share, seed)
-  elif regime == 'leave_group_out':
-    split = _named(leave_group_out(ids, groups, fractions[1], seed), tuple(test_on))
-  else:
-    how = ('grouped' if regime == 'instrument' else regime, fractions, seed)
-    labels = (column(stratified),) if stratified else ()
-    deal = stratified_split if stratified else make_split
-    split = deal(ids, groups, *labels, *how)
-    if regime == 'instrument':
-      split = instrument_split(split, ids, column(instrument), train_on, test_on)
-  return thin_training(split, ids, groups, train_share, seed)
-
-
-def _column(meta: Mapping[str, np.ndarray], name: str) -> np.ndarray:
-  if name not in meta:
-    raise ValueError(
-      f'the data have no meta column {name!r} that config.split asks for, expected one of '
-      f'{", ".join(meta)}; correct the name or the regime'
-    )
-  return meta[name]
-
-
-def _named(several: Sequence[Split], test_on: tuple[str, ...]) -> Split:
-  """The one of leave-one-group-out whose group is named."""
-  found = [split for split in several if (split.made['test_on'],) == test_on]
-  if len(found) != 1:
-    raise ValueError(
-      f'split.test_on is {test_on}, expected the name of one group to leave out, such as '
-      f'{several[0].made["test_on"]!r}; see split.by'
-    )
-  return found[0]
 
 
 def stratified_split(

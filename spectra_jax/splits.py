@@ -1,7 +1,8 @@
 """Splits that say what they are: a regime, whole groups, a hash.
 
 `make_split` deals groups. Other ways to come to sides: split_regimes.py (the test side is a group,
-an instrument, a later time) and split_designs.py (Kennard-Stone, SPXY); files: split_files.py.
+an instrument, a later time) and split_designs.py (Kennard-Stone, SPXY); of configs:
+split_configs.py; files: split_files.py.
 Hyperparameters are chosen on `nested` splits of the training side.
 """
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from configs import rruff, rruff_minerals
-from spectra_jax import protocols, split_regimes, storage
+from spectra_jax import protocols, split_configs, storage
 from spectra_jax.datasets import rruff_splits
 from spectra_jax.tasks import classify
 
@@ -19,7 +19,7 @@ def config(real_data, module=rruff, variant='tiny', **changes):
 def task(c):
   spectra = storage.load(c)
   meta = next(iter(spectra.values())).meta
-  return classify.build(c, spectra, split_regimes.from_meta(meta, **c.split.to_dict()))
+  return classify.build(c, spectra, split_configs.from_meta(meta, **c.split.to_dict()))
 
 
 @pytest.mark.parametrize('labels', rruff.LABELS)

@@ -1,5 +1,6 @@
 """No group on two sides, ever; the deal is reproducible and close to the shares asked for."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -9,9 +10,10 @@ from hypothesis import strategies as st
 
 from configs import default
 from spectra_jax import split_designs, split_files, splits
+from spectra_jax.spectra import Spectra
+from spectra_jax.split_configs import from_config, from_meta
 from spectra_jax.split_regimes import (
   forward_chaining,
-  from_meta,
   instrument_split,
   leave_group_out,
   stratified_split,
@@ -356,8 +358,72 @@ def test_a_config_chooses_regime_columns_and_names():
   with pytest.raises(ValueError, match=r"no meta column 'batch' that config.split asks for"):
     chosen(by='batch')
   with pytest.raises(
-    ValueError, match=r"split\.regime is 'spxy', expected one of iid, grouped, giv"
+    ValueError, match=r"split\.regime is 'spxy', expected one of iid, grouped, .* kennard_stone or"
   ):
     chosen(regime='spxy')
   with pytest.raises(ValueError, match=r'expected the name of one group to leave out'):
     chosen(regime='leave_group_out', by='day')
+
+
+def measured():
+  """(config, spectra) of 60 rows of 20 samples, measured on 12 days."""
+  rng = np.random.default_rng(4)
+  groups = named(np.arange(60) % 20)[1]
+  meta = {
+    'id': np.array([f'r{i}' for i in range(60)]),
+    'group': groups,
+    'day': np.arange(60) // 5,
+    'target/fat': rng.normal(size=60),
+    'target/water': rng.normal(size=60),
+  }
+  values, axis = rng.normal(size=(60, 5)).astype(np.float32), np.arange(5.0)
+  about = (axis, 'cm^-1', 'ir', 'measured', np.ones((60, 5), bool), meta, 'made')
+  return default.get_config(), Spectra(values, *about)
+
+
+@pytest.mark.parametrize('regime', ['kennard_stone', 'spxy'])
+def test_a_config_chooses_a_design(regime):
+  """Its test side is the design's; validation is dealt from what the design trains on."""
+  c, spectra = measured()
+  c.split.regime, c.split.fractions = regime, (0.6, 0.2, 0.2)
+  c.task.regress.targets = ('fat',)
+  split = from_config(c, {'ir': spectra})
+  ids, groups, fat = (spectra.meta[name] for name in ('id', 'group', 'target/fat'))
+  wanted = {
+    'kennard_stone': lambda: split_designs.kennard_stone(ids, spectra.values, groups, 0.8),
+    'spxy': lambda: split_designs.spxy(ids, spectra.values, fat, groups, 0.8),
+  }[regime]()
+  assert split.regime == regime
+  np.testing.assert_array_equal(split.test, wanted.test)
+  both = np.sort(np.concatenate([split.train, split.validation]))
+  np.testing.assert_array_equal(both, wanted.train)
+  assert separate(split, groups)
+  assert len(split.validation) == 12
+  with pytest.raises(ValueError, match=rf"regime is '{regime}' with kinds ir, raman and"):
+    from_config(c, {'ir': spectra, 'raman': spectra})
+  c.task.regress.targets = ('fat', 'water')
+  if regime == 'spxy':
+    with pytest.raises(ValueError, match='expected spectra of one kind, and one target for spxy'):
+      from_config(c, {'ir': spectra})
+
+
+def test_a_config_chooses_the_block_of_time_that_is_predicted():
+  c, spectra = measured()
+  c.split.regime, c.split.by, c.split.fractions = 'time', 'day', (0.5, 0.25, 0.25)
+  day, group = spectra.meta['day'], named(np.arange(60) % 40)[1]  # some are measured again
+  spectra = dataclasses.replace(spectra, meta={**spectra.meta, 'group': spectra.meta['id']})
+  last = from_config(c, {'ir': spectra})
+  assert set(day[last.test]) == {9, 10, 11}
+  assert day[last.train].max() < day[last.validation].min() < 9
+  c.split.test_on = ('1',)
+  assert set(day[from_config(c, {'ir': spectra}).test]) == {3, 4, 5}
+  again, c.split.test_on = dataclasses.replace(spectra, meta={**spectra.meta, 'group': group}), ()
+  split = from_config(c, {'ir': again})
+  assert set(group[split.train]).isdisjoint(group[split.test])
+  assert not set(group[last.train]).isdisjoint(group[last.test])
+  c.split.test_on = ('4',)
+  with pytest.raises(ValueError, match='expected one of 1 to 3, the number of the block'):
+    from_config(c, {'ir': spectra})
+  c.split.fractions = (0.5, 0.2, 0.3)
+  with pytest.raises(ValueError, match=r'expected 1/2, 1/3, 1/4, .* change the third'):
+    from_config(c, {'ir': spectra})
