@@ -118,12 +118,12 @@ def get_config() -> ConfigDict:
   c.preprocess = ()  # steps on spectra before the model, in order: ({'name': 'snv'}, ...)
 
   c.split = ConfigDict()
-  c.split.regime = 'grouped'  # or iid, given, instrument, leave_group_out
-  c.split.by = 'group'  # meta column of what stays on one side: formula, sample, batch, day, ...
+  c.split.regime = 'grouped'  # iid, given, instrument, leave_group_out, time, kennard_stone, spxy
+  c.split.by = 'group'  # meta column of what stays on one side: sample, batch, ...; or of times
   c.split.stratified = ''  # meta column of classes that must all be in training; '' = none
   c.split.instrument = 'instrument'  # meta column that train_on and test_on name values of
   c.split.train_on = ()  # instruments of training and validation; regime instrument only
-  c.split.test_on = ()  # instruments of the test side, or the one group that is left out
+  c.split.test_on = ()  # instruments that are tested, the group left out, or the block of time
   c.split.fractions = (0.8, 0.1, 0.1)  # train, validation, test
   c.split.seed = 0  # another seed, another deal of the groups
   c.split.train_share = 1.0  # of the training groups that are used (scaling curves)
