@@ -10,7 +10,7 @@ import os
 import pathlib
 
 from spectra_jax.preprocess import chunks, codec
-from spectra_jax.preprocess.chunks import Golden
+from spectra_jax.preprocess.golden import Golden, check_golden, here
 from spectra_jax.preprocess.pipeline import Fitted
 from spectra_jax.workdir import write_json_atomic
 
@@ -22,7 +22,7 @@ def to_json(fitted: Fitted) -> dict:
   steps = zip(fitted.steps, fitted.constants, strict=True)
   return {
     'format': FORMAT,
-    'written': chunks.here(),
+    'written': here(),
     'dtype': fitted.dtype,
     'chunk': fitted.chunk,
     'signal': codec.encode_signal(fitted.signal),
@@ -50,7 +50,7 @@ def from_json(document: dict, tolerance: float = 0.0) -> Fitted:
   chunks.check_chunk(document['chunk'], document['dtype'])
   fitted = Fitted(steps, constants, signal, document['dtype'], document['chunk'], golden)
   wanted = Golden(golden, codec.decode(document['result']))
-  chunks.check_golden(fitted, wanted, tolerance, document['written'])
+  check_golden(fitted, wanted, tolerance, document['written'])
   return fitted
 
 

@@ -17,8 +17,8 @@ import jax.export
 import numpy as np
 
 from spectra_jax.preprocess import chunks, codec
-from spectra_jax.preprocess.chunks import Golden
 from spectra_jax.preprocess.document import check_format, read
+from spectra_jax.preprocess.golden import Golden, check_golden, here
 from spectra_jax.preprocess.pipeline import Fitted
 from spectra_jax.preprocess.signal import Signal
 from spectra_jax.workdir import write_json_atomic
@@ -57,7 +57,7 @@ def to_json(fitted: Fitted, platforms: Sequence[str]) -> dict:
   """The document; `platforms` are some of 'cpu', 'cuda', 'rocm', 'tpu'."""
   return {
     'format': FORMAT,
-    'written': chunks.here(),
+    'written': here(),
     'dtype': fitted.dtype,
     'chunk': fitted.chunk,
     'signal': codec.encode_signal(fitted.signal),
@@ -83,7 +83,7 @@ def from_json(document: dict, tolerance: float = 0.0) -> Program:
     document['chunk'],
   )
   golden = Golden(codec.decode(document['golden']), codec.decode(document['result']))
-  chunks.check_golden(program, golden, tolerance, document['written'])
+  check_golden(program, golden, tolerance, document['written'])
   return program
 
 

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from spectra_jax.preprocess import chunks, codec
+from spectra_jax.preprocess.golden import golden_rows
 from spectra_jax.preprocess.signal import Signal
 from spectra_jax.spectra import Spectra
 
@@ -124,7 +125,7 @@ class Pipeline:
     """
     chunks.check_chunk(self.chunk, self.dtype)
     _signals(self.steps, signal)
-    golden = chunks.golden_rows(typical_L, self.dtype)
+    golden = golden_rows(typical_L, self.dtype)
     return Fitted(tuple(self.steps), tuple(constants), signal, self.dtype, self.chunk, golden)
 
   def _between(self, signals, constants, first: int, last: int) -> Fitted:

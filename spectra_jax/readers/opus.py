@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from spectra_jax.align import NM_PER_CM
 from spectra_jax.readers import foreign
 from spectra_jax.readers.raw import Raw
 
@@ -125,7 +126,7 @@ def _raw(result, about: dict[str, Any]) -> Raw:
     state='derivative' if derivative else 'measured',
     titles=(str(about.get('snm', '')),),
     instrument=str(about.get('ins', '')),
-    laser_nm=_number(1e7, about.get('rlw')),
+    laser_nm=_number(NM_PER_CM, about.get('rlw')),
     resolution_cm=_number(about.get('res'), 1.0),
   )
 

@@ -21,7 +21,7 @@ class Step:
   """
 
   floor: float
-  learns: ClassVar[bool] = True
+  learns: ClassVar[bool] = True  # nothing, but `fit` has to see values to refuse per cent
 
   def after(self, signal: Signal) -> Signal:
     check_kind('absorbance', signal, tuple(BECOMES), 'it takes the logarithm of a fraction')

@@ -22,7 +22,7 @@ class Step:
   """
 
   floor: float
-  learns: ClassVar[bool] = True
+  learns: ClassVar[bool] = True  # nothing, but `fit` has to see values to refuse per cent
 
   def after(self, signal: Signal) -> Signal:
     check_kind('kubelka_munk', signal, ('reflectance',), 'it is a law of diffuse reflection')
