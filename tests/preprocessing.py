@@ -2,27 +2,7 @@
 
 import numpy as np
 
-from spectra_jax.preprocess.steps import (
-  absorbance,
-  arpls,
-  asls,
-  autoscale,
-  calibrate,
-  crop,
-  despike,
-  detrend,
-  emsc,
-  gap_segment,
-  kubelka_munk,
-  msc,
-  normalise,
-  project,
-  resample,
-  rnv,
-  savitzky_golay,
-  snv,
-  transmittance,
-)
+from spectra_jax.preprocess import codec
 from spectra_jax.spectra import Spectra
 
 AXIS = np.linspace(500.0, 700.0, 61)  # cm^-1
@@ -44,24 +24,37 @@ def drawn(rows=6, axis=AXIS, seed=0, **about):
   return spectra(values + 0.003 * rng.normal(size=values.shape), axis, **about)
 
 
-EXAMPLES = {
-  'absorbance': (absorbance.Step(1e-6), 'transmittance'),
-  'arpls': (arpls.Step(1e3, iterations=20), 'raman'),
-  'asls': (asls.Step(1e3, 0.02, iterations=20), 'raman'),
-  'autoscale': (autoscale.Step('sd'), 'absorbance'),
-  'calibrate': (calibrate.Step((600.3, 100.1, 0.02), 600.0, 100.0, 'cm^-1'), 'raman'),
-  'crop': (crop.Step(520.0, 680.0), 'absorbance'),
-  'despike': (despike.Step(4.0, 3), 'raman'),
-  'detrend': (detrend.Step(2), 'absorbance'),
-  'emsc': (emsc.Step(2, logarithm=True, interferent_KxL=np.cos(AXIS / 9)[None]), 'absorbance'),
-  'gap_segment': (gap_segment.Step(3, 5, 1), 'absorbance'),
-  'kubelka_munk': (kubelka_munk.Step(1e-3), 'reflectance'),
-  'msc': (msc.Step(), 'absorbance'),
-  'normalise': (normalise.Step('area'), 'absorbance'),
-  'project': (project.Step(3), 'absorbance'),
-  'resample': (resample.Step(np.linspace(510.0, 690.0, 25), 'cm^-1'), 'absorbance'),
-  'rnv': (rnv.Step(30.0), 'absorbance'),
-  'savitzky_golay': (savitzky_golay.Step(7, 2, 1, per='axis'), 'absorbance'),
-  'snv': (snv.Step(), 'absorbance'),
-  'transmittance': (transmittance.Step(), 'absorbance'),
+OPTIONS = {
+  'absorbance': ({'floor': 1e-6}, 'transmittance'),
+  'arpls': ({'lam': 1e3, 'iterations': 20}, 'raman'),
+  'asls': ({'lam': 1e3, 'p': 0.02, 'iterations': 20}, 'raman'),
+  'autoscale': ({'by': 'sd'}, 'absorbance'),
+  'calibrate': (
+    {
+      'coefficients': (600.3, 100.1, 0.02),
+      'centre': 600.0,
+      'half_range': 100.0,
+      'axis_unit': 'cm^-1',
+    },
+    'raman',
+  ),
+  'crop': ({'low': 520.0, 'high': 680.0}, 'absorbance'),
+  'despike': ({'threshold': 4.0, 'reach': 3}, 'raman'),
+  'detrend': ({'degree': 2}, 'absorbance'),
+  'emsc': (
+    {'degree': 2, 'logarithm': True, 'interferent_KxL': np.cos(AXIS / 9)[None]},
+    'absorbance',
+  ),
+  'gap_segment': ({'segment': 3, 'gap': 5, 'derivative': 1}, 'absorbance'),
+  'kubelka_munk': ({'floor': 1e-3}, 'reflectance'),
+  'msc': ({}, 'absorbance'),
+  'normalise': ({'by': 'area'}, 'absorbance'),
+  'project': ({'components': 3}, 'absorbance'),
+  'resample': ({'axis': np.linspace(510.0, 690.0, 25), 'axis_unit': 'cm^-1'}, 'absorbance'),
+  'rnv': ({'percentile': 30.0}, 'absorbance'),
+  'savitzky_golay': ({'window': 7, 'degree': 2, 'derivative': 1, 'per': 'axis'}, 'absorbance'),
+  'snv': ({}, 'absorbance'),
+  'transmittance': ({}, 'absorbance'),
 }
+# Name of a step -> (the step, kind of the spectra that it takes).
+EXAMPLES = {name: (codec.make_step(name, given), kind) for name, (given, kind) in OPTIONS.items()}
