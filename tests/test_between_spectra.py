@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.cross_decomposition import PLSRegression
 from sklearn.gaussian_process.kernels import RBF
 from sklearn.kernel_ridge import KernelRidge
 
@@ -32,6 +33,15 @@ def test_a_linear_relation_is_found(name, candidates, wanted):
   values, true = spectra(20, seed=1)
   assert found.candidate == wanted
   np.testing.assert_allclose(found.predict(values), true, atol=1e-6)
+
+
+def test_pls_of_turned_targets_is_pls2(monkeypatch):
+  """scikit-learn's NIPALS iterates to the same weights; all principal components are kept."""
+  monkeypatch.setattr(between_spectra, 'KEPT_VARIANCE', 1.0)
+  (values, true), (others, _) = spectra(60, noise=1.0), spectra(20, seed=1)
+  for count, ours in zip((1, 4), between_spectra.pls(values, true, (1, 4)), strict=True):
+    theirs = PLSRegression(count, scale=False, tol=1e-14, max_iter=10_000).fit(values, true)
+    np.testing.assert_allclose(ours(others), theirs.predict(others), atol=1e-4)
 
 
 def test_the_folds_prefer_shrinkage_where_there_is_nothing_but_noise():

@@ -16,6 +16,7 @@ from spectra_jax.chemometrics import nested
 from spectra_jax.chemometrics import pls as pls1
 from spectra_jax.chemometrics import ridge as ridge1
 
+KEPT_VARIANCE = 0.999  # of the targets of PLS2
 Predict = Callable[[np.ndarray], np.ndarray]  # [B, L] -> [B, M]
 Method = Callable[[np.ndarray, np.ndarray, Sequence[Any]], Iterator[Predict]]
 
@@ -30,11 +31,22 @@ class Chosen(NamedTuple):
 def pls(
   values_NxL: np.ndarray, targets_NxM: np.ndarray, components: Sequence[int]
 ) -> Iterator[Predict]:
-  """PLS2 of each number of components (ikpls), values and targets centred and not scaled."""
-  most = min(max(components), *values_NxL.shape)
-  model = pls1.path(values_NxL, targets_NxM, most).model
+  """PLS2 of each number of components (ikpls), values and targets centred and not scaled.
+
+  It is fitted to the principal components of the targets, since PLS2 turns with them and costs
+  their number cubed; those of the last thousandth of the variance are left at their mean.
+  """
+  most, mean_M = min(max(components), *values_NxL.shape), targets_NxM.mean(0)
+  _, size_R, turn_RxM = np.linalg.svd(targets_NxM - mean_M, full_matrices=False)
+  kept = 1 + np.searchsorted(np.cumsum(size_R**2), KEPT_VARIANCE * (size_R**2).sum())
+  turn_RxM = turn_RxM[:kept]
+  model = pls1.path(values_NxL, (targets_NxM - mean_M) @ turn_RxM.T, most).model
+
+  def predict(values_BxL, count):
+    return mean_M + model.predict(values_BxL, n_components=count) @ turn_RxM
+
   for count in components:
-    yield functools.partial(model.predict, n_components=min(count, most))
+    yield functools.partial(predict, count=min(count, most))
 
 
 def ridge(
