@@ -13,6 +13,7 @@ that goes on from `state` (None = at rest) along T, from the last token to the f
 At rest a state is zero.
 """
 
+import abc
 from collections.abc import Callable
 from typing import Any
 
@@ -107,7 +108,7 @@ class Block(nn.Module):
     return state, Gate(name='glu')(x_BxTxD, y_BxTxD, scale_in, scale_out)
 
 
-class Recurrent(nn.Module):
+class Recurrent(nn.Module, abc.ABC):
   """Stack of blocks around one kind of recurrence, x_BxLxD -> x_BxLxD; a subclass gives `layer`.
 
   Nothing here depends on the index of a token: shifting the tokens shifts the output, and the
@@ -130,9 +131,9 @@ class Recurrent(nn.Module):
   normalisation: str = 'rms'
 
   @nn.nowrap
+  @abc.abstractmethod
   def layer(self) -> Callable[..., nn.Module]:
     """(reverse=, name=) -> the module of one direction of one block."""
-    raise NotImplementedError
 
   @nn.nowrap
   def block(self) -> type[nn.Module]:

@@ -6,6 +6,7 @@ square; all constants come from the training side. What an augmentation moves ou
 range is hidden. Held-out spectra are never augmented.
 """
 
+import abc
 import dataclasses
 import functools
 from collections.abc import Mapping
@@ -28,7 +29,7 @@ Scores = Mapping[str, Terms]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class WholeSpectrum:
+class WholeSpectrum(abc.ABC):
   """One data set of one kind, split, and how its spectra become inputs.
 
   Attributes:
@@ -98,9 +99,9 @@ class WholeSpectrum:
     """[N] group of each example of a side."""
     return self.spectra.meta['group'][getattr(self.split, side)]
 
+  @abc.abstractmethod
   def metrics(self, outputs: np.ndarray, targets: Mapping[str, np.ndarray]) -> Scores:
     """name -> `forms.Terms`; a task says which."""
-    raise NotImplementedError
 
   def score(self, outputs: np.ndarray, side: str) -> Scores:
     """`metrics` of outputs for one whole side, on the host."""
