@@ -15,12 +15,15 @@ from ml_collections import ConfigDict
 
 from configs import default, nir, rruff
 
-PARTS = ('pretrain', 'physics', 'real')
+PARTS = ('pretrain', 'physics', 'real', 'spektron')
 SEEDS = ({'seed': 0}, {'seed': 1}, {'seed': 2})
 
 SPLITS = {'dataset.rruff_splits.path': 'rruff_splits'}
 ARCHIVE = {**SPLITS, 'dataset.rruff_splits.archive': 'rruff_excellent_unoriented'}
 MINERALS = {'dataset.rruff_excellent_unoriented.path': 'rruff_excellent_unoriented'}
+SPEKTRON_TABLES = (
+  *('spektron_backbones', 'spektron_cross', 'spektron_cross_laws', 'spektron_scaling'),
+)
 REAL_TABLES = (
   *('rruff_labels', 'rruff_shift', 'rruff_archive', 'rruff_minerals'),
   *('corn', 'tecator', 'tecator_grouped', 'tablets', 'nirsoil', 'wheat_kernels'),
@@ -50,6 +53,7 @@ def get_config(variant: str = 'full') -> ConfigDict:
     _part('pretrain', ('pretrain',), pretrain),
     _part('physics', ('optical_constants', 'paired'), ablation),
     _part('real', REAL_TABLES, networks, cells),
+    _part('spektron', SPEKTRON_TABLES, _spektron(quick)),
   )
   return c.lock()
 
@@ -62,6 +66,23 @@ def _sweep(folder: str, config: str, points: Sequence[dict] = (), data: dict | N
   name, _, variant = config.partition(':')
   place = {'folder': folder, 'config': f'configs/{name}.py:{variant}'}
   return {**place, 'points': tuple(points), 'data': data or {}}
+
+
+def _spektron(quick: bool) -> list[dict]:
+  """The foundation model's studies, at the sizes for two CPU cores."""
+  runs = {
+    'spektron_cross/full': 'spektron_cross:full',
+    'spektron_cross/laws': 'spektron_cross:laws',
+    'spektron_backbones/quick': 'spektron_backbones:quick',
+    'spektron_scaling/quick': 'spektron_scaling:quick',
+  }
+  if not quick:
+    return [_sweep(folder, config) for folder, config in runs.items()]
+  return [
+    _sweep(folder.partition('/')[0], f'{config.partition(":")[0]}:tiny', ({'seed': 0},))
+    for folder, config in runs.items()
+    if not config.endswith(':laws')
+  ]
 
 
 def _networks() -> list[dict]:

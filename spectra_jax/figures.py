@@ -253,6 +253,38 @@ def worst_rows(nu_L: np.ndarray, panels: Sequence[Mapping[str, Any]]) -> Figure:
   return figure
 
 
+def scaling(panels: Mapping[str, Mapping[str, Sequence[tuple]]]) -> Figure:
+  """Errors against what there is more and more of, both logarithmic.
+
+  Args:
+    panels: what x is -> label -> points (x, value, low, high).
+  """
+  figure = Figure(figsize=(5 * len(panels), 4.4), layout='constrained')
+  labels = list(dict.fromkeys(label for curves in panels.values() for label in curves))
+  for ax, (xlabel, curves) in zip(
+    np.atleast_1d(figure.subplots(1, len(panels), sharey=True)), panels.items(), strict=True
+  ):
+    for label, points in curves.items():
+      k, (x, value, low, high) = labels.index(label), np.transpose(points)
+      style = {'color': LAYER_COLOURS[k], 'marker': LAYER_MARKERS[k], 'lw': 1.8, 'ms': 7}
+      ends = np.clip([value - low, high - value], 0, None)
+      ax.errorbar(x, value, ends, capsize=3, label=label, **style)
+    ax.set_xscale('log')
+    ax.set_yscale('log')
+    ax.yaxis.set_major_formatter('{x:g}')
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.yaxis.set_minor_formatter(NullFormatter())
+    ax.set_xlabel(xlabel, fontsize=12)
+    ax.tick_params(labelsize=11)
+    ax.grid(alpha=0.3)
+  figure.axes[0].set_ylabel('NRE (masked error / mean spectrum)', fontsize=12)
+  handles = {
+    l: h for ax in figure.axes for h, l in zip(*ax.get_legend_handles_labels(), strict=True)
+  }
+  figure.legend(handles.values(), handles, loc='outside lower center', ncols=2, frameon=False)
+  return figure
+
+
 METHODS = {  # label, colour, marker, line of each Kramers-Kronig transform
   'hilbert': ('Hilbert transform of the window', GREY, 'v', ':'),
   'fft_pad2': ('FFT of the odd extension, pad 2', SKY, '<', '--'),

@@ -399,6 +399,8 @@ def test_tables_of_this_project_can_be_made(name, tmp_path):
   """From the committed reports; what they lack is missing and nothing is refused."""
   table = spec.load(name)
   found = cells.build(table, pathlib.Path(runs.__file__).parents[2] / 'experiments' / 'results')
+  if not any(line.runs for line in found):
+    pytest.skip(f'no report of {name} is committed yet')
   summary = output.write(table, found, tmp_path)
   assert summary['cells'] > summary['missing']
 
