@@ -67,6 +67,12 @@ def get_config() -> ConfigDict:
   c.dataset.corn.path = ''  # raw or prepared folder
   c.dataset.folder = ConfigDict()  # your own spectra beside a labels.csv
   c.dataset.folder.path = ''  # raw or prepared folder
+  c.dataset.instruments = ConfigDict()  # the computed spectra on simulated spectrometers
+  c.dataset.instruments.path = ''  # '' = the line lists that ship with the package
+  c.dataset.instruments.kinds = ('ir', 'raman')  # one or both; measured as absorbance and raman
+  c.dataset.instruments.fwhm_cm = 16.0  # of the lines before any instrument [cm^-1]
+  c.dataset.instruments.held_out = False  # the two instruments nothing trains on, not the six
+  c.dataset.instruments.seed = 0  # of days and noise
   c.dataset.jcamp_folder = ConfigDict()  # JCAMP-DX files
   c.dataset.jcamp_folder.path = ''  # raw or prepared folder
   c.dataset.jcamp_folder.kind = ''  # absorbance, transmittance, ...; '' = the only one
@@ -135,6 +141,19 @@ def get_config() -> ConfigDict:
 
   c.task = ConfigDict()
   c.task.name = 'masked'  # file in spectra_jax/tasks
+  c.task.foundation = ConfigDict()  # masks are those of task.masked
+  c.task.foundation.whole_share = 0.25  # of training views nothing is hidden in
+  c.task.foundation.probe_views = 2  # training instruments that see each held-out molecule, 1 to 6
+  c.task.foundation.temperature = 0.1  # of both contrastive losses
+  c.task.foundation.free_nats = 0.05  # of each latent dimension, which cost nothing
+  c.task.foundation.blur = 0.1  # entropy of transport over its mean cost
+  c.task.foundation.iterations = 50  # of Sinkhorn
+  c.task.foundation.adversary = True  # a classifier of instruments looks at z_chem
+  c.task.foundation.hidden = 64  # its channels; 0 = linear
+  c.task.foundation.reversal = 1.0  # its gradient comes back to z_chem times minus this
+  c.task.foundation.alarm_after = 1000  # steps before a lost latent stops the run
+  c.task.foundation.least_active = 0  # active units of z_chem below which it is lost; 0 = off
+  c.task.foundation.least_gap = 0.0  # accuracy on instruments, z_inst over z_chem; 0 = off
   c.task.masked = ConfigDict()
   c.task.masked.band_cm = 60.0  # width of one masked band [cm^-1]
   c.task.masked.ratio = 0.4  # masked share of the axis after the curriculum, and in evaluation

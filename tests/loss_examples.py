@@ -12,16 +12,22 @@ from collections.abc import Callable
 import numpy as np
 
 from experiments import dielectrics
+from spectra_jax.losses.adversary import adversary
 from spectra_jax.losses.baseline_smoothness import baseline_smoothness
 from spectra_jax.losses.beer_lambert import beer_lambert
+from spectra_jax.losses.contrastive import contrastive
 from spectra_jax.losses.cross_entropy import cross_entropy
+from spectra_jax.losses.denoising import denoising
 from spectra_jax.losses.force_constant import force_constant, product_rule
+from spectra_jax.losses.information_bottleneck import information_bottleneck
 from spectra_jax.losses.kramers_kronig import kramers_kronig
 from spectra_jax.losses.masked_mse import masked_mse
 from spectra_jax.losses.non_negativity import non_negativity
 from spectra_jax.losses.passivity import passivity
 from spectra_jax.losses.selection_rules import selection_rules
+from spectra_jax.losses.sinkhorn import sinkhorn
 from spectra_jax.losses.sum_rules import molecule, sum_rules, upper_bound
+from spectra_jax.losses.swap_consistency import swap_consistency
 from spectra_jax.physics import kramers_kronig as transforms
 
 AXIS = np.linspace(500.0, 2000.0, 128)  # cm^-1
@@ -39,6 +45,7 @@ class Example:
     strong: which of the arrays are intensities, or what scales with them.
     degree: of the loss in the intensity: 0 for a law, which is dimensionless.
     strong_loss: the loss at ten times the scale, if a bound argument carries the scale.
+    alone: an example's loss depends on that example alone, and on no other of the batch.
   """
 
   loss: Callable
@@ -47,6 +54,7 @@ class Example:
   strong: tuple[int, ...]
   degree: int = 0
   strong_loss: Callable | None = None
+  alone: bool = True
 
   def tenfold(self) -> tuple[np.ndarray, ...]:
     return tuple(a * 10 if i in self.strong else a for i, a in enumerate(self.violated))
@@ -126,6 +134,32 @@ def _isotopes(law):
   return Example(loss, (nu * ROWS**0.1 * 1.02, right, ratio), (nu, right, ratio), strong=(0, 1))
 
 
+def _contrastive():
+  views = np.stack([np.eye(3), np.roll(np.eye(3), 1, 0)], 1) + 0.1 * RNG.normal(size=(3, 2, 3))
+  right = np.eye(3)[:, None] + np.zeros((3, 2, 3))
+  label = np.arange(3)[:, None] + np.zeros((3, 2), int)
+  loss = functools.partial(contrastive, temperature=0.005)
+  return Example(loss, (views, label), (right, label), strong=(0,), alone=False)
+
+
+def _adversary():
+  target = np.eye(4)[[2, 0, 3]]
+  wrong, right = RNG.normal(size=(3, 4)), 1000.0 * target
+  return Example(adversary, (wrong, target), (right, target), strong=())
+
+
+def _information_bottleneck():
+  wrong, right = RNG.normal(size=(2, 3, 5)), np.zeros((2, 3, 5))
+  loss = functools.partial(information_bottleneck, free=0.0)
+  return Example(loss, tuple(wrong), tuple(right), strong=())
+
+
+def _sinkhorn():
+  x, y = RNG.normal(size=(2, 3, 4))
+  loss = functools.partial(sinkhorn, blur=0.5, iterations=20)
+  return Example(loss, (x, y + 3.0), (x, x), strong=(0, 1), degree=2, alone=False)
+
+
 def examples() -> dict[str, Example]:
   waves = np.sin(AXIS / 20 + np.arange(3)[:, None])
   hidden = RNG.uniform(800, 1600, (3, 1)) > AXIS
@@ -136,6 +170,14 @@ def examples() -> dict[str, Example]:
     'masked_mse': Example(
       masked_mse, (waves, bands(), hidden), (bands(), bands(), hidden), strong=(0, 1), degree=2
     ),
+    'denoising': Example(
+      denoising, (waves, bands(), hidden), (bands(), bands(), hidden), strong=(0, 1), degree=2
+    ),
+    'swap_consistency': Example(swap_consistency, (waves, bands()), (bands(),) * 2, strong=(0, 1)),
+    'contrastive': _contrastive(),
+    'adversary': _adversary(),
+    'information_bottleneck': _information_bottleneck(),
+    'sinkhorn': _sinkhorn(),
     'non_negativity': Example(
       functools.partial(non_negativity, **single(kind='absorbance')),
       (ROWS * waves + 0.2,),

@@ -148,8 +148,12 @@ def flat(config: Mapping[str, Any], path: str = '') -> dict[str, Any]:
     if isinstance(value, Mapping):
       found |= flat(value, f'{path}{key}.')
     else:
-      found[f'{path}{key}'] = tuple(value) if isinstance(value, list) else value
+      found[f'{path}{key}'] = _tuples(value)
   return found
+
+
+def _tuples(value: Any) -> Any:
+  return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
 def selected(runs: Sequence[Run], root: pathlib.Path, row: Row) -> list[Run]:

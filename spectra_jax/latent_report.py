@@ -1,0 +1,174 @@
+"""How far chemistry and instrument are apart in a latent: probes, swaps, and units that are used.
+
+Scores of one kind of spectrum stand at KIND.SCORE.METHOD of a report:
+
+  instrument_chem       share of spectra whose instrument a linear probe tells from z_chem: chance
+  ..._nonlinear         the same of a nonlinear probe
+  instrument_inst       from z_inst: 1
+  properties            error of what a linear probe of z_chem says of atoms, over their deviation,
+                        beside the same probe of the spectrum itself
+  properties_new        its error by spectra of an instrument that nothing was trained on, fitted on
+                        those of a training instrument
+  swap                  z_chem of a molecule, z_inst of another one's spectrum: squared error, over
+                        that of the mean spectrum; beside it what no swap at all leaves (identity)
+  decoded               error of the spectrum out of its latents, likewise
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from spectra_jax import probes
+from spectra_jax.datasets import instruments
+from spectra_jax.forms import Terms
+
+NATS = ('chem', 'inst')
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Latents:
+  """What a model says of one side and what is true of it: arrays [N, K, V, ...] on the host.
+
+  Attributes:
+    outputs: 'chem_mean', 'chem_log_variance', of z_inst likewise where there is one; 'decoded', and
+      'swapped' of one view, where there is a decoder.
+    targets: 'number' of the instruments, 'noisy', 'clean', and 'swapped' of one view.
+    mean_KxL: training-set mean spectra.
+    properties_NxY: what probes ask for.
+    group_N: formulas.
+    new, first: numbers of the views: on a new instrument, and the first of those on training
+      instruments, which are last.
+    thorough: nonlinear probes too.
+  """
+
+  outputs: Mapping[str, np.ndarray]
+  targets: Mapping[str, np.ndarray]
+  mean_KxL: np.ndarray
+  properties_NxY: np.ndarray
+  group_N: np.ndarray
+  new: int
+  first: int
+  thorough: bool
+
+
+def terms(latents: Latents, kinds: Sequence[str]) -> dict[str, Terms]:
+  """Place in the report -> its terms, of [K N] examples, kind after kind."""
+  found = {}
+  for k, kind in enumerate(kinds):
+    for name, own in _of_kind(latents, k).items():
+      found[f'{kind}.{name}'] = _placed(own, k, len(kinds))
+  return found
+
+
+def units(latents: Latents) -> dict[str, float]:
+  """Active units of each latent, and how much each says [nats]."""
+  found = {}
+  for name in NATS:
+    if f'{name}_mean' not in latents.outputs:
+      continue
+    mean, log_variance = (
+      np.float64(latents.outputs[f'{name}_{part}'][:, :, latents.first])
+      for part in ('mean', 'log_variance')
+    )
+    nats = 0.5 * (mean**2 + np.exp(log_variance) - 1 - log_variance).sum(-1)
+    found[f'active_{name}'] = probes.active_units(mean.reshape(-1, mean.shape[-1]))
+    found[f'nats_{name}'] = float(nats.mean())
+  return found
+
+
+def summary(found: Mapping[str, Terms], kinds: Sequence[str]) -> dict[str, float]:
+  """Means over kinds, by short names, of those that validations log."""
+  short = {
+    'probe_chem': 'instrument_chem.model',
+    'probe_inst': 'instrument_inst.model',
+    'property_error': 'properties.model',
+    'swap_error': 'swap.model',
+  }
+  there = {name: path for name, path in short.items() if f'{kinds[0]}.{path}' in found}
+  numbers = {
+    name: float(np.mean([found[f'{kind}.{path}'].value for kind in kinds]))
+    for name, path in there.items()
+  }
+  if 'probe_inst' in numbers:
+    numbers['probe_gap'] = numbers['probe_inst'] - numbers['probe_chem']
+  return numbers
+
+
+def table(report: Mapping[str, Mapping], kinds: Sequence[str]) -> list[list[str]]:
+  """Rows of the terminal's table: score and method, then each kind's with its 95 % interval."""
+  rows = []
+  for score, methods in report[kinds[0]].items():
+    if not (isinstance(methods, Mapping) and 'model' in methods and 'intervals' in methods):
+      continue
+    for method in (name for name in methods if name != 'intervals'):
+      cell = lambda kind, score=score, method=method: '{:.3f} [{:.3f}, {:.3f}]'.format(
+        report[kind][score][method], *report[kind][score]['intervals'][method]
+      )
+      rows.append([f'{score.replace("_", " ")}, {method}', *map(cell, kinds)])
+  return rows
+
+
+# ---- of one kind ------------------------------------------------------------
+
+
+def _of_kind(latents: Latents, k: int) -> dict[str, Terms]:
+  outputs, new, first = latents.outputs, latents.new, latents.first
+  about = (latents.properties_NxY, latents.group_N)
+  chem = lambda view: outputs['chem_mean'][:, k, view]
+  found = {
+    **_instrument(latents, k, 'chem', latents.thorough),
+    'properties.model': probes.told_numbers(chem(first), *about),
+    'properties_new.model': probes.told_numbers(chem(first), *about, asked_NxF=chem(new)),
+  }
+  if latents.thorough:
+    spectrum = latents.targets['noisy'][:, k, first]
+    found['properties.spectrum'] = probes.told_numbers(spectrum, *about)
+  if 'inst_mean' in outputs:
+    found |= _instrument(latents, k, 'inst', thorough=False)
+  if 'decoded' in outputs:
+    found |= _decoded(latents, k)
+  return found
+
+
+def _instrument(latents: Latents, k: int, name: str, thorough: bool) -> dict[str, Terms]:
+  """Of all views on training instruments, added up for each molecule."""
+  features = latents.outputs[f'{name}_mean'][:, k, latents.first :]
+  number = latents.targets['number'][:, k, latents.first :] - 1
+  molecules, views = number.shape
+  group = np.repeat(latents.group_N, views)
+  flat = features.reshape(molecules * views, -1)
+  asked = (flat, number.reshape(-1), group, instruments.TRAINING)
+
+  def told(nonlinear):
+    parts = probes.told_class(*asked, nonlinear=nonlinear).parts_KxN
+    return Terms('ratio', parts.reshape(2, molecules, views).sum(-1))
+
+  chance = np.full(molecules, views / instruments.TRAINING)
+  found = {
+    f'instrument_{name}.model': told(nonlinear=False),
+    f'instrument_{name}.chance': Terms('ratio', np.stack([chance, np.full(molecules, views)])),
+  }
+  if thorough:
+    found[f'instrument_{name}_nonlinear.model'] = told(nonlinear=True)
+  return found
+
+
+def _decoded(latents: Latents, k: int) -> dict[str, Terms]:
+  own, other = latents.targets['clean'][:, k, latents.first], latents.targets['swapped'][:, k, 0]
+  error = lambda found, true: ((np.float64(found) - true) ** 2).sum(-1)
+  ratio = lambda found, true: Terms(
+    'ratio', np.stack([error(found, true), error(latents.mean_KxL[k], true)])
+  )
+  return {
+    'decoded.model': ratio(latents.outputs['decoded'][:, k, latents.first], own),
+    'swap.model': ratio(latents.outputs['swapped'][:, k, 0], other),
+    'swap.identity': ratio(own, other),
+  }
+
+
+def _placed(own: Terms, k: int, kinds: int) -> Terms:
+  """The examples of one kind among those of all; the others add nothing."""
+  parts = np.zeros((own.parts_KxN.shape[0], kinds, own.parts_KxN.shape[1]))
+  parts[:, k] = own.parts_KxN
+  return Terms(own.form, parts.reshape(len(parts), -1))
