@@ -9,9 +9,10 @@ CLUSTER = ['submitit>=1.5.2']
 GPU = ['jax[cuda12]>=0.10', 'nvidia-ml-py>=12']  # the latter tells what energy a run took
 IO = ['brukeropus>=1.4', 'rdata>=1.0', 'renishawWiRE>=0.1.16', 'spc-io>=0.2']
 CHEM = ['scikit-learn>=1.5', 'ikpls>=6.1', 'chemotools>=0.5', 'pybaselines>=1.2', 'PyWavelets>=1.6']
+SEARCH = ['usearch>=2.16']
 ORACLES = ['jcamp>=1.3']  # what tests compare with
 TOOLS = ['pytest>=8', 'pytest-xdist>=3.6', 'hypothesis>=6.100', 'ruff>=0.12']
-TEST = [*TOOLS, *COMPUTE, *CLUSTER, *IO, *CHEM, *ORACLES]
+TEST = [*TOOLS, *COMPUTE, *CLUSTER, *IO, *CHEM, *SEARCH, *ORACLES]
 
 setup(
   name='spectra_jax',
@@ -46,5 +47,6 @@ setup(
     'gpu': GPU,
     'chem': CHEM,
     'io': IO,
+    'search': SEARCH,
   },
 )

@@ -144,13 +144,13 @@ def get_config() -> ConfigDict:
   c.task.foundation = ConfigDict()  # masks are those of task.masked
   c.task.foundation.whole_share = 0.25  # of training views nothing is hidden in
   c.task.foundation.probe_views = 2  # training instruments that see each held-out molecule, 1 to 6
-  c.task.foundation.temperature = 0.1  # of both contrastive losses
+  c.task.foundation.temperature = 0.1  # of the contrastive loss
   c.task.foundation.free_nats = 0.05  # of each latent dimension, which cost nothing
   c.task.foundation.blur = 0.1  # entropy of transport over its mean cost
   c.task.foundation.iterations = 50  # of Sinkhorn
-  c.task.foundation.adversary = True  # a classifier of instruments looks at z_chem
-  c.task.foundation.hidden = 64  # its channels; 0 = linear
-  c.task.foundation.reversal = 1.0  # its gradient comes back to z_chem times minus this
+  c.task.foundation.classifiers = True  # of instruments: an adversary of z_chem, one of z_inst
+  c.task.foundation.hidden = 64  # their channels; 0 = linear
+  c.task.foundation.reversal = 1.0  # the gradient comes back to z_chem times minus this
   c.task.foundation.alarm_after = 1000  # steps before a lost latent stops the run
   c.task.foundation.least_active = 0  # active units of z_chem below which it is lost; 0 = off
   c.task.foundation.least_gap = 0.0  # accuracy on instruments, z_inst over z_chem; 0 = off
@@ -187,6 +187,17 @@ def get_config() -> ConfigDict:
   c.task.paired.ratio = 0.4  # hidden share of the axis of each kind
   c.task.paired.intensities = False  # the head gives intensities, not their square roots
   c.task.paired.eval_masks = 16  # distinct masks dealt to the held-out rows, fixed once
+  c.task.retrieval = ConfigDict()
+  c.task.retrieval.parts = ('spectrum', 'embedding')  # of the space: predicted spectra, embeddings
+  c.task.retrieval.components = 64  # principal components of each kind that are compared
+  c.task.retrieval.embedding = 128  # numbers of an embedding
+  c.task.retrieval.width = 128  # channels of an atom
+  c.task.retrieval.layers = 5  # rounds of messages between atoms
+  c.task.retrieval.isomers = 1  # molecules of the same formula that each is also told from
+  c.task.retrieval.alone = 0.5  # share of training molecules of which one kind is measured
+  c.task.retrieval.radius = 3  # bonds around an atom that kernel ridge regression looks at
+  c.task.spectrum_search = ConfigDict()
+  c.task.spectrum_search.embedding = 128  # numbers of an embedding
 
   c.augment = ConfigDict()  # of training spectra, by tasks that say so; magnitude 0 = off
   c.augment.mixing = ConfigDict()
@@ -387,6 +398,12 @@ def get_config() -> ConfigDict:
   c.head.transfer_operator.blocks = 2  # spectral convolutions; 1 = a linear operator
   c.head.transfer_operator.modes = 128  # retardations below modes / period_cm
   c.head.transfer_operator.period_cm = 4608.0  # more than the axis is long [cm^-1]
+  c.head.molecule = ConfigDict()  # spectra as sums over atoms, of task retrieval
+  c.head.molecule.names = ('ir', 'raman')  # of the spectra
+  c.head.molecule.hidden = 256  # channels between an atom and its splines
+  c.head.molecule.spacing_cm = 12.0  # of the knots [cm^-1]
+  c.head.molecule.low_cm = 350.0  # any axis lies above it [cm^-1]
+  c.head.molecule.high_cm = 4050.0  # and below it [cm^-1]
   c.head.unconstrained = ConfigDict()
   c.head.unconstrained.names = ('n', 'k')  # of the spectra it gives
 

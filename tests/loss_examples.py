@@ -19,6 +19,7 @@ from spectra_jax.losses.contrastive import contrastive
 from spectra_jax.losses.cross_entropy import cross_entropy
 from spectra_jax.losses.denoising import denoising
 from spectra_jax.losses.force_constant import force_constant, product_rule
+from spectra_jax.losses.info_nce import info_nce
 from spectra_jax.losses.information_bottleneck import information_bottleneck
 from spectra_jax.losses.kramers_kronig import kramers_kronig
 from spectra_jax.losses.masked_mse import masked_mse
@@ -142,6 +143,16 @@ def _contrastive():
   return Example(loss, (views, label), (right, label), strong=(0,), alone=False)
 
 
+def _info_nce():
+  rng = np.random.default_rng(3)
+  query, weight = 0.3 * rng.normal(size=(3, 4)), np.ones((3, 4))
+  points = 0.3 * rng.normal(size=(3, 2, 4))
+  label = np.arange(6).reshape(2, 3).T
+  right = 1000.0 * np.stack([np.eye(3, 4), -np.eye(3, 4)], 1)
+  arrays = lambda query, points: (query, weight, points, label)
+  return Example(info_nce, arrays(query, points), arrays(right[:, 0], right), (), alone=False)
+
+
 def _adversary():
   target = np.eye(4)[[2, 0, 3]]
   wrong, right = RNG.normal(size=(3, 4)), 1000.0 * target
@@ -175,6 +186,7 @@ def examples() -> dict[str, Example]:
     ),
     'swap_consistency': Example(swap_consistency, (waves, bands()), (bands(),) * 2, strong=(0, 1)),
     'contrastive': _contrastive(),
+    'info_nce': _info_nce(),
     'adversary': _adversary(),
     'information_bottleneck': _information_bottleneck(),
     'sinkhorn': _sinkhorn(),

@@ -1,0 +1,192 @@
+"""A library of molecules or spectra as points: search, growth, files, an index for millions.
+
+Nearer is likelier. A spectrum that tells only some coordinates (IR alone) is compared by those
+(`columns`). What is added later changes no distance, so nothing is trained again and old ranks
+change only by what comes between.
+"""
+
+import dataclasses
+import functools
+import pathlib
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+CHUNK = 16_384  # points that are compared at a time: bounds memory
+QUERIES = 512  # queries at a time
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Library:
+  """Points with names.
+
+  Attributes:
+    ids: [M] names.
+    points_MxV: float32.
+  """
+
+  ids: np.ndarray
+  points_MxV: np.ndarray
+
+  def __post_init__(self):
+    if self.points_MxV.ndim != 2 or len(self.ids) != len(self.points_MxV):
+      raise ValueError(
+        f'there are {len(self.ids)} names for points of shape {self.points_MxV.shape}, expected '
+        '[M] and [M, V]; give every point one name'
+      )
+
+  def __len__(self) -> int:
+    return len(self.ids)
+
+  def search(
+    self, query_QxV: np.ndarray, k: int, columns: np.ndarray | slice = slice(None)
+  ) -> tuple[np.ndarray, np.ndarray]:
+    """The k nearest points of each query, exactly: (places [Q, k], squared distances [Q, k]).
+
+    Args:
+      query_QxV: coordinates; other columns than `columns` are not read.
+      k: at most as many as there are points.
+      columns: that are compared.
+
+    Raises:
+      ValueError: queries of another width, or more asked for than there are.
+    """
+    self._check(query_QxV, k)
+    queries, points = self._about_first(query_QxV, columns)
+    parts = [
+      self._nearest(queries[start : start + QUERIES], points, k)
+      for start in range(0, len(queries), QUERIES)
+    ]
+    place_QxK = np.concatenate(parts)
+    # Products of matrices lose digits where a point is near; few are left to be compared anew.
+    apart = query_QxV[:, None, columns] - self.points_MxV[:, columns][place_QxK]
+    return place_QxK, (apart**2).sum(-1)
+
+  def ranks(
+    self, query_QxV: np.ndarray, true_Q: np.ndarray, columns: np.ndarray | slice = slice(None)
+  ) -> np.ndarray:
+    """[Q] points nearer than the true one plus half of those as near: 0 = found at once."""
+    self._check(query_QxV, 1)
+    queries, points = self._about_first(query_QxV, columns)
+    found = []
+    for start in range(0, len(queries), QUERIES):
+      some, own = queries[start : start + QUERIES], true_Q[start : start + QUERIES]
+      distance = np.concatenate(
+        [_distances(some, points[at : at + CHUNK]) for at in range(0, len(points), CHUNK)], 1
+      )
+      own_Qx1 = np.take_along_axis(distance, own[:, None], 1)
+      found.append((distance < own_Qx1).sum(1) + ((distance == own_Qx1).sum(1) - 1) / 2)
+    return np.concatenate(found)
+
+  def grown(self, ids: Sequence[str], points_NxV: np.ndarray) -> 'Library':
+    """With more points, after those that are there.
+
+    Raises:
+      ValueError: points of another width, or a name that is there already.
+    """
+    twice = sorted(set(self.ids.tolist()) & set(np.asarray(ids, str).tolist()))
+    if twice:
+      raise ValueError(
+        f'{twice[:3]} are in the library already, expected new names; leave them out'
+      )
+    if points_NxV.shape[1:] != self.points_MxV.shape[1:]:
+      raise ValueError(
+        f'new points have shape {points_NxV.shape}, expected [N, {self.points_MxV.shape[1]}] as '
+        'those that are there; make them with the same model'
+      )
+    points = np.concatenate([self.points_MxV, np.float32(points_NxV)])
+    return Library(np.concatenate([self.ids, np.asarray(ids, str)]), points)
+
+  def save(self, path: str | pathlib.Path) -> None:
+    """Writes an .npz file."""
+    np.savez(path, ids=self.ids, points=self.points_MxV)
+
+  def index(self, columns: np.ndarray | slice = slice(None)) -> 'Index':
+    """For libraries too large to be compared one by one."""
+    return Index(self.points_MxV[:, columns])
+
+  def _check(self, query_QxV: np.ndarray, k: int) -> None:
+    if query_QxV.ndim != 2 or query_QxV.shape[1] != self.points_MxV.shape[1]:
+      raise ValueError(
+        f'queries have shape {query_QxV.shape}, expected [Q, {self.points_MxV.shape[1]}]; make '
+        'queries and library with the same model'
+      )
+    if not 1 <= k <= len(self):
+      raise ValueError(f'k is {k}, expected 1 to {len(self)}, the points there are; correct it')
+
+  def _about_first(self, query_QxV: np.ndarray, columns: np.ndarray | slice):
+    """Queries and points less the first point, which growth leaves: sums of squares lose digits."""
+    origin_V = self.points_MxV[0, columns]
+    return np.float32(query_QxV[:, columns] - origin_V), self.points_MxV[:, columns] - origin_V
+
+  def _nearest(self, queries: np.ndarray, points: np.ndarray, k: int) -> np.ndarray:
+    """Of each chunk the best k, then the best k of those; ties go to the earlier point."""
+    places, distances = [], []
+    for start in range(0, len(points), CHUNK):
+      part = points[start : start + CHUNK]
+      distance, place = _top(queries, part, min(k, len(part)))
+      places.append(np.asarray(place) + start)
+      distances.append(np.asarray(distance))
+    place, distance = np.concatenate(places, 1), np.concatenate(distances, 1)
+    order = np.argsort(distance, 1, kind='stable')[:, :k]
+    return np.take_along_axis(place, order, 1)
+
+
+def load(path: str | pathlib.Path) -> Library:
+  """Reads what `Library.save` wrote.
+
+  Raises:
+    ValueError: no such file, or one of something else.
+  """
+  try:
+    with np.load(path, allow_pickle=False) as arrays:
+      return Library(arrays['ids'], arrays['points'])
+  except (OSError, KeyError, ValueError) as error:
+    raise ValueError(f'{path} is no library ({error}); make one with Library.save') from None
+
+
+class Index:
+  """Approximate search of many points by a graph of neighbours (HNSW), which grows in place.
+
+  usearch does it: Malkov and Yashunin 2016 (arXiv:1603.09320), Euclidean distance, float32.
+  """
+
+  def __init__(self, points_MxV: np.ndarray):
+    try:
+      import usearch.index
+    except ImportError:
+      raise ValueError(
+        'usearch is not installed, which indexes large libraries; expected it for Library.index; '
+        "pip install -e '.[search]', or use Library.search"
+      ) from None
+    self._graph = usearch.index.Index(ndim=points_MxV.shape[1], metric='l2sq', dtype='f32')
+    self.add(points_MxV)
+
+  def __len__(self) -> int:
+    return len(self._graph)
+
+  def add(self, points_NxV: np.ndarray) -> None:
+    """Adds points, whose places go on from those that are there."""
+    places = np.arange(len(self), len(self) + len(points_NxV))
+    self._graph.add(places, np.ascontiguousarray(points_NxV, np.float32))
+
+  def search(self, query_QxV: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """(places [Q, k], squared distances [Q, k]) of probably the k nearest points."""
+    found = self._graph.search(np.ascontiguousarray(query_QxV, np.float32), k)
+    shape = (len(query_QxV), k)
+    return np.int64(found.keys).reshape(shape), np.asarray(found.distances).reshape(shape)
+
+
+@jax.jit
+def _distances(query_QxV: jax.Array, point_PxV: jax.Array) -> jax.Array:
+  square = lambda x: (x**2).sum(-1)
+  cross = jnp.matmul(query_QxV, point_PxV.T, precision='highest')
+  return jnp.maximum(square(query_QxV)[:, None] + square(point_PxV) - 2 * cross, 0.0)
+
+
+@functools.partial(jax.jit, static_argnums=2)
+def _top(query_QxV: jax.Array, point_PxV: jax.Array, k: int) -> tuple[jax.Array, jax.Array]:
+  nearness, place = jax.lax.top_k(-_distances(query_QxV, point_PxV), k)
+  return -nearness, place
