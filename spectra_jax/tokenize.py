@@ -14,8 +14,8 @@ Other kernels are a fixed bank of functions made of the same splines, K(d) = sum
 that the number of weights grows with the logarithm of the width:
 
   dilated  B-splines of 1, 2, 4, ... knot spacings, five of each;
-  wavelet  their second differences, three of each, which see no straight line, and the five widest
-           splines, which see what is left.
+  wavelet  their second differences, three of each, which see no straight line, and two of the
+           widest splines, which see what is left.
 """
 
 import flax.linen as nn
@@ -117,13 +117,10 @@ def kernel_bank(kernel: str, half: int) -> np.ndarray:
       values[middle - reach : middle + reach + 1] += weight * h
     return values / 2 ** (level / 2)
 
-  splines = lambda level: [column(level, {j: 1.0}) for j in range(-2, 3)]
   if kernel == 'dilated':
-    return np.stack([x for level in levels for x in splines(level)], -1)
-  wavelets = [
-    column(level, {j - 1: -0.5, j: 1.0, j + 1: -0.5}) for level in levels for j in (-1, 0, 1)
-  ]
-  return np.stack([*wavelets, *splines(levels[-1])], -1)
+    return np.stack([column(k, {j: 1.0}) for k in levels for j in range(-2, 3)], -1)
+  wavelets = [column(k, {j - 1: -0.5, j: 1.0, j + 1: -0.5}) for k in levels for j in (-1, 0, 1)]
+  return np.stack([*wavelets, *(column(levels[-1], {j: 1.0}) for j in (-1, 1))], -1)
 
 
 def resolution_features(fwhm_B: jax.Array, nu_L: np.ndarray) -> jax.Array:

@@ -12,6 +12,9 @@ from spectra_jax.physics.line_shapes import lorentz
 from spectra_jax.tokenize import (
   Tokenizer,
   cubic_b_spline,
+  dilated_spline,
+  kernel_bank,
+  resolution_features,
   spline_basis,
   token_positions,
   trapezoid_weights,
@@ -128,3 +131,42 @@ def test_shifting_axis_and_spectrum_by_tokens_shifts_tokens(shift):
   here = tokenizer.apply(params, *args, nu)
   there = tokenizer.apply(params, *args, nu + 14.0 * shift)
   np.testing.assert_allclose(here, there, atol=2e-5)
+
+
+@pytest.mark.parametrize('level', [0, 1, 3])
+def test_wide_splines_are_made_of_narrow_ones(level):
+  h, x = dilated_spline(level), np.linspace(-20, 20, 401)
+  places = np.arange(len(h)) - len(h) // 2
+  made = sum(weight * cubic_b_spline(x - place) for weight, place in zip(h, places, strict=True))
+  np.testing.assert_allclose(made, cubic_b_spline(x / 2**level), atol=1e-12)
+
+
+@pytest.mark.parametrize(('half', 'levels'), [(2, 1), (8, 2), (32, 4)])
+def test_banks_are_dyadic_and_wavelets_see_no_straight_line(half, levels):
+  knots = np.arange(-half, half + 1)
+  splines, wavelets = kernel_bank('dilated', half), kernel_bank('wavelet', half)
+  assert splines.shape == (2 * half + 1, 5 * levels)
+  assert wavelets.shape == (2 * half + 1, 3 * levels + 2)
+  # A spline's integral and first moment are those of its knot, so sums over knots are integrals.
+  for line in (np.ones(len(knots)), knots):
+    np.testing.assert_allclose(line @ wavelets[:, : 3 * levels], 0, atol=1e-12)
+  np.testing.assert_array_equal(wavelets[:, -2:], splines[:, [-4, -2]])
+  np.testing.assert_allclose(splines[:, 2::5], splines[::-1, 2::5])
+  assert np.linalg.matrix_rank(wavelets) == 3 * levels + 2
+  widths = [np.abs(knots[column != 0]).max() for column in splines[:, 4::5].T]
+  assert widths == [4 * 2**level - 2 for level in range(levels)]
+  np.testing.assert_array_equal(kernel_bank('spline', half), np.eye(2 * half + 1))
+
+
+def test_resolution_says_what_the_grid_does_not_resolve():
+  fwhm = np.float32([0, 16, 32, 4])
+  fine, coarse = (np.asarray(resolution_features(fwhm, grid(step))) for step in (2.0, 8.0))
+  np.testing.assert_array_equal(fine[:, 0], [0, 1, 1, 1])
+  np.testing.assert_array_equal(fine[:, 1], [0, 0, 1, -2])
+  np.testing.assert_array_equal(fine[:, 2], 0)
+  np.testing.assert_array_equal(coarse[:, 2], [0, 0, 0, 2])
+
+
+def test_a_kernel_too_narrow_for_a_bank_is_refused():
+  with pytest.raises(ValueError, match=r'a wavelet kernel has 3 knots, expected at least 5'):
+    kernel_bank('wavelet', 1)

@@ -3,7 +3,7 @@
 Each block is (Li et al. 2021, arXiv 2010.08895)
 
   y(nu) = W x(nu) + sum_m Re[ R_m X_m exp(2 pi i delta_m nu) ],   delta_m = m / period, m < modes,
-  X_m = (2 - [m = 0]) / period sum_t x(nu_t) exp(-2 pi i delta_m nu_t) step,
+  X_m = (2 - [m = 0]) / period int x(nu) exp(-2 pi i delta_m nu) dnu over the tokens,
 
 a convolution along wavenumber, written in retardations delta [cm]. The weights belong to fixed
 retardations and the sums run over wavenumbers, not over an index: the same weights serve any token
@@ -60,8 +60,10 @@ class SpectralConvolution(nn.Module):
     cos_TxM, sin_TxM = waves(nu_T, self.modes, self.period_cm)
     shape, start = (self.modes, x_BxTxC.shape[-1]), nn.initializers.normal(1.0)
     re_MxC, im_MxC = (self.param(name, start, shape) for name in ('real', 'imaginary'))
-    scale_M = np.where(np.arange(self.modes) > 0, 2.0, 1.0) * (nu_T[1] - nu_T[0]) / self.period_cm
-    into = lambda wave_TxM: jnp.einsum('btc,tm->bmc', x_BxTxC, np.float32(wave_TxM * scale_M))
+    weight_T = np.full(len(nu_T), (nu_T[1] - nu_T[0]) / self.period_cm)
+    weight_T[[0, -1]] /= 2  # the trapezoid rule: the same range whatever the step
+    weight_TxM = weight_T[:, None] * np.where(np.arange(self.modes) > 0, 2.0, 1.0)
+    into = lambda wave_TxM: jnp.einsum('btc,tm->bmc', x_BxTxC, np.float32(wave_TxM * weight_TxM))
     mode_BxMxC = lax.complex(into(cos_TxM), -into(sin_TxM)) * lax.complex(re_MxC, im_MxC)
     if gain_BxM is not None:
       mode_BxMxC *= 1 + gain_BxM[..., None]
@@ -69,8 +71,40 @@ class SpectralConvolution(nn.Module):
     return out(mode_BxMxC.real, cos_TxM) - out(mode_BxMxC.imag, sin_TxM)
 
 
+class Operator(nn.Module):
+  """x_BxTxD -> linear -> blocks, GELU between them -> linear, [B, T, outputs]; fields as in `Head`.
+
+  One block is linear: a convolution of each channel, and what local weights add to it.
+  """
+
+  outputs: int
+  width: int
+  blocks: int
+  modes: int
+  period_cm: float
+
+  @nn.compact
+  def __call__(
+    self, x_BxTxD: jax.Array, nu_T: np.ndarray, known_BxZ: jax.Array | None = None
+  ) -> jax.Array:
+    """`known_BxZ` sets the gains of the first block; None leaves them at 1."""
+    h_BxTxC = nn.Dense(self.width, name='in')(x_BxTxD)
+    gain_BxM = None if known_BxZ is None else self._gain(known_BxZ)
+    for i in range(self.blocks):
+      h_BxTxC = nn.gelu(h_BxTxC) if i else h_BxTxC
+      convolve = SpectralConvolution(self.modes, self.period_cm, name=f'spectral_{i}')
+      local_BxTxC = nn.Dense(self.width, name=f'local_{i}')(h_BxTxC)
+      h_BxTxC = local_BxTxC + convolve(h_BxTxC, nu_T, None if i else gain_BxM)
+    return nn.Dense(self.outputs, name='out')(h_BxTxC)
+
+  def _gain(self, known_BxZ):
+    small = nn.initializers.variance_scaling(0.01, 'fan_in', 'truncated_normal')
+    parts = nn.Dense(2 * self.modes, kernel_init=small, name='gain')(known_BxZ)
+    return lax.complex(*jnp.split(parts, 2, -1))
+
+
 class Head(nn.Module):
-  """norm -> linear to `width` -> blocks, GELU between them -> splines on the axis.
+  """norm -> operator -> splines on the axis.
 
   Attributes:
     step_cm: token spacing [cm^-1], the tokeniser's.
@@ -99,17 +133,8 @@ class Head(nn.Module):
     Raises:
       ValueError: as `waves`.
     """
-    nu_T = token_positions(nu_L, self.step_cm)
-    h_BxTxC = nn.Dense(self.width, name='lift')(RMSNorm(jnp.dtype('float32'), name='norm')(x_BxTxD))
-    gain_BxM = None
-    if known_BxZ is not None:
-      small = nn.initializers.variance_scaling(0.01, 'fan_in', 'truncated_normal')
-      gain = nn.Dense(2 * self.modes, kernel_init=small, name='gain')(known_BxZ)
-      gain_BxM = lax.complex(*jnp.split(gain, 2, -1))
-    for i in range(self.blocks):
-      h_BxTxC = nn.gelu(h_BxTxC) if i else h_BxTxC
-      convolve = SpectralConvolution(self.modes, self.period_cm, name=f'spectral_{i}')
-      mixed_BxTxC = nn.Dense(self.width, name=f'local_{i}')(h_BxTxC)
-      h_BxTxC = mixed_BxTxC + convolve(h_BxTxC, nu_T, None if i else gain_BxM)
-    knots_BxTxK = nn.Dense(self.knots_per_step, name='splines')(h_BxTxC)
+    x_BxTxD = RMSNorm(jnp.dtype('float32'), name='norm')(x_BxTxD)
+    sizes = (self.knots_per_step, self.width, self.blocks, self.modes, self.period_cm)
+    operator = Operator(*sizes, name='operator')
+    knots_BxTxK = operator(x_BxTxD, token_positions(nu_L, self.step_cm), known_BxZ)
     return spline_values(knots_BxTxK, nu_L, self.step_cm)
