@@ -136,6 +136,16 @@ def test_laws_times_every_way_of_asking():
     assert rows[f'{task}-soft']['params'] == rows[f'{task}-none']['params']
 
 
+@pytest.mark.slow  # compiles the training step of two models
+def test_model_steps_are_of_one_size():
+  result = in_process('model', '--model_size=tiny', '--rounds=1')
+  ours, theirs = (result['models'][name] for name in ('linoss', 'conv'))
+  assert abs(theirs['params'] / ours['params'] - 1) < 0.5  # widths come in steps of 8 channels
+  assert result['linoss_over_conv_training'] == ours['ms'] / theirs['ms']
+  for row in (ours, theirs):
+    assert 0 < row['ms_min'] <= row['ms'] <= row['ms_max']
+
+
 def test_unknown_benchmark_is_refused():
   with pytest.raises(ValueError, match="there is no benchmark 'speed': expected one of backbones"):
     bench.load('speed')
