@@ -15,14 +15,12 @@
 
 Parts in brackets are there when `config.foundation` says so; without one, its parameters are not in
 the tree. A head is any file of spectra_jax/heads that reads tokens; a latent is a sequence of one
-token to it. Given two views of the same molecules (two instruments), the outputs of the second
-have the prefix `other_`, and latents are also swapped:
+token to it. Where rows are told whose instrument to borrow, `transferred` is for that one, and
 
-  swapped         chem of the first, inst of the second: to be the spectrum of the second
-  other_swapped   chem of the second, inst of the first
+  swapped         own chem, borrowed inst the decoded spectrum on that other instrument
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import flax.linen as nn
@@ -117,48 +115,37 @@ class FoundationModel(nn.Module):
     nu_L: np.ndarray,
     train: bool,
     fwhm_B: jax.Array | None = None,
-    other: Mapping[str, jax.Array] | None = None,
+    lend: Callable[[jax.Array], jax.Array] | None = None,
   ) -> dict[str, jax.Array]:
     """{output: array}: what the heads give, and of the latents and experts what there is of
 
       chem, chem_mean, chem_log_variance, inst, inst_mean, inst_log_variance [B, Z], balance [B].
 
-    `chem` and `inst` are samples in training and the means in evaluation. `transferred` is for the
-    spectrum's own instrument, or, where there is an `other` view, for that one's.
+    `chem` and `inst` are samples in training and the means in evaluation.
 
     Args:
       values_BxL, visible_BxL, kind_B, nu_L, train, fwhm_B: as `encode`.
-      other: values_BxL, visible_BxL, kind_B (and fwhm_B where given) of a second view of the same
-        molecules, row for row and on the same axis.
+      lend: inst_BxZ of all rows -> inst_BxZ that each row borrows; None: each keeps its own, and
+        nothing is swapped.
     """
-    inputs = {'values_BxL': values_BxL, 'visible_BxL': visible_BxL, 'kind_B': kind_B}
-    inputs |= {} if fwhm_B is None else {'fwhm_B': fwhm_B}
-    if other is None:
-      return self._read(self.encode(**inputs, nu_L=nu_L, train=train), nu_L, train, views=1)
-    both = jax.tree.map(lambda *parts: jnp.concatenate(parts), inputs, dict(other))
-    found = self._read(self.encode(**both, nu_L=nu_L, train=train), nu_L, train, views=2)
-    first, second = (jax.tree.map(lambda x, i=i: jnp.split(x, 2)[i], found) for i in (0, 1))
-    return first | {f'other_{name}': x for name, x in second.items()}
-
-  def _read(self, encoded: Encoded, nu_L, train, views) -> dict[str, jax.Array]:
-    """Outputs of a batch of one view, or of two after each other."""
+    encoded = self.encode(values_BxL, visible_BxL, kind_B, nu_L, train, fwhm_B)
     tokens_BxTxD, chem, inst, balance_B = encoded
     outputs = {} if balance_B is None else {'balance': balance_B}
     for name, latent in (('chem', chem), ('inst', inst)):
       if latent is not None:
         outputs |= {f'{name}_mean': latent.mean, f'{name}_log_variance': latent.log_variance}
         outputs[name] = latent.sample
-    turned = lambda x: jnp.roll(x, len(x) // views, axis=0)  # each row gets the other view's
+    own_BxZ = None if inst is None else inst.sample
+    borrowed_BxZ = own_BxZ if lend is None or own_BxZ is None else lend(own_BxZ)
     for name, head in self.heads.items():
       if READS[name] == 'tokens':
         outputs[name] = head(self._told(tokens_BxTxD, chem), nu_L)
-      elif READS[name] == 'latents':
-        own = None if inst is None else inst.sample
-        outputs[name] = self.decode(chem.sample, own, nu_L)
-        if views == 2:
-          outputs['swapped'] = self.decode(chem.sample, None if inst is None else turned(own), nu_L)
       elif READS[name] == 'instrument':
-        outputs[name] = head.given(tokens_BxTxD, nu_L, turned(inst.sample))
+        outputs[name] = head.given(tokens_BxTxD, nu_L, borrowed_BxZ)
+      elif READS[name] == 'latents':
+        outputs[name] = self.decode(chem.sample, own_BxZ, nu_L)
+        if lend is not None:
+          outputs['swapped'] = self.decode(chem.sample, borrowed_BxZ, nu_L)
       elif name == 'embedding':
         outputs[name] = head(chem.mean[:, None], nu_L)
       else:

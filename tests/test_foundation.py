@@ -3,6 +3,7 @@
 import functools
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.interpolate import CubicSpline
@@ -227,52 +228,50 @@ def test_predicting_twice_is_the_same_bits_and_keeps_no_state():
 
 @functools.cache
 def training():
-  """(x, other, keys) -> outputs of two views in training, jitted."""
+  """(x, keys) -> outputs in training, each row with the next one's instrument; jitted."""
   module, variables = made()
-  apply = lambda x, other, keys: module.apply(
-    variables | example_keys(keys), **x, nu_L=grid(4.0), train=True, other=other
+  lend = lambda inst_BxZ: jnp.roll(inst_BxZ, -1, axis=0)
+  apply = lambda x, keys: module.apply(
+    variables | example_keys(keys), **x, nu_L=grid(4.0), train=True, lend=lend
   )
   return jax.jit(apply)
 
 
-def test_two_views_swap_latents_and_draw_noise_apart():
+def test_latents_swap_and_noise_belongs_to_row_and_view():
+  """Four rows are two views of two examples with a key each."""
   module, variables = made()
   nu, keys = grid(4.0), jax.random.split(jax.random.key(1), 2)
-  first, other = inputs(nu), inputs(nu)
-  other['values_BxL'] = 0.5 * other['values_BxL'] + 0.3
-  out = training()(first, other, keys)
+  given = inputs(nu, rows=4)
+  out = training()(given, keys)
   decode = lambda chem, inst: module.apply(variables, chem, inst, nu, method='decode')
-  for view, opposite in (('', 'other_'), ('other_', '')):
-    own, swapped = decode(out[f'{view}chem'], out[f'{view}inst']), out[f'{view}swapped']
-    np.testing.assert_allclose(out[f'{view}decoded'], own, atol=1e-5)
-    turned = decode(out[f'{view}chem'], out[f'{opposite}inst'])
-    np.testing.assert_allclose(swapped, turned, atol=1e-5)
-    assert np.abs(swapped - own).max() > 1e-3
-  noise = lambda view: (
-    (out[f'{view}chem'] - out[f'{view}chem_mean']) / np.exp(0.5 * out[f'{view}chem_log_variance'])
+  np.testing.assert_allclose(out['decoded'], decode(out['chem'], out['inst']), atol=1e-5)
+  turned = decode(out['chem'], np.roll(out['inst'], -1, axis=0))
+  np.testing.assert_allclose(out['swapped'], turned, atol=1e-5)
+  assert np.abs(out['swapped'] - out['decoded']).max() > 1e-3
+  noise = (out['chem'] - out['chem_mean']) / np.exp(0.5 * out['chem_log_variance'])
+  assert np.abs(noise[:, None] - noise).max(-1)[~np.eye(4, dtype=bool)].min() > 0.1
+  swap = lambda tree: jax.tree.map(
+    lambda x: x.reshape(2, 2, *x.shape[1:])[:, ::-1].reshape(x.shape), tree
   )
-  # Rows of one view differ, the views of one row differ, and both are the row's own.
-  drawn = np.concatenate([noise(''), noise('other_')])
-  assert np.abs(drawn[:, None] - drawn).max(-1)[~np.eye(4, dtype=bool)].min() > 0.1
-  back = lambda tree: jax.tree.map(lambda x: x[::-1], tree)
-  turned = back(training()(back(first), back(other), keys[::-1]))
-  jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), turned, out)
+  same = swap(training()(swap(given), keys[::-1]))
+  for name in ('chem', 'inst', 'decoded', 'reconstruction'):
+    np.testing.assert_allclose(same[name], out[name], rtol=1e-4, atol=1e-5)
 
 
-def test_latents_reach_what_they_are_for():
-  """The other view's spectrum reaches what is made of its latents, and nothing else."""
+def test_what_is_borrowed_reaches_what_is_made_of_it_and_nothing_else():
   module, variables = made()
-  nu, keys = grid(4.0), jax.random.split(jax.random.key(1), 2)
-  first, other = inputs(nu), inputs(nu)
-  out = training()(first, other, keys)
-  louder = {**other, 'values_BxL': 2 * other['values_BxL']}
-  changed = training()(first, louder, keys)
-  for name in ('transferred', 'swapped'):
-    assert np.abs(changed[name] - out[name]).max() > 1e-4
+  nu, keys = grid(4.0), jax.random.split(jax.random.key(1), 4)
+  given = inputs(nu, rows=4)
+  louder = given['values_BxL'] * np.float32([1, 2, 1, 1])[:, None]
+  out, changed = (
+    training()(given | {'values_BxL': x}, keys) for x in (given['values_BxL'], louder)
+  )
+  for name in ('transferred', 'swapped'):  # the first row borrows of the second
+    assert np.abs(changed[name] - out[name])[0].max() > 1e-4
   for name in ('reconstruction', 'cross', 'decoded', 'properties', 'embedding', 'chem', 'inst'):
-    np.testing.assert_allclose(changed[name], out[name], atol=1e-6)
+    np.testing.assert_allclose(changed[name][0], out[name][0], atol=1e-6)
   decode = lambda nu: module.apply(variables, out['chem'], out['inst'], nu, method='decode')
-  np.testing.assert_allclose(decode(grid(4.0))[:, ::3], decode(grid(4.0)[::3]), atol=1e-5)
+  np.testing.assert_allclose(decode(nu)[:, ::3], decode(nu[::3]), atol=1e-5)
 
 
 def test_training_without_keys_is_refused():
