@@ -1,0 +1,306 @@
+"""Which molecule gave this spectrum, by spectra of another instrument: both never trained on.
+
+A library of all molecules is measured on one simulated spectrometer, the queries on another
+(spectra_jax/datasets/instruments.py); queries are molecules of a side, IR and Raman apart. Training
+shows the same molecule on two of the other instruments, drawn anew each time, and asks for the
+partner among the batch. Baselines compare spectra as they were measured: by their cosine, and by
+that of their first differences, which no flat baseline touches.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
+from matplotlib.figure import Figure
+from ml_collections import ConfigDict
+
+from spectra_jax import augment, figures, model, shards, whole_spectrum
+from spectra_jax.datasets import instruments
+from spectra_jax.forms import Terms
+from spectra_jax.library import Library
+from spectra_jax.losses.info_nce import info_nce
+from spectra_jax.retrieval import KINDS, SHARPNESS, ranked
+from spectra_jax.scores import nest
+from spectra_jax.spectra import Spectra
+from spectra_jax.splits import Split
+
+BASELINES = ('mean', 'cosine', 'differences')
+EVAL_SEED = 20_260_101  # of the held-out measurements: the same for every run
+# Number of the instrument of held-out libraries, and of queries.
+LIBRARY, QUERY = 1 + instruments.TRAINING, 2 + instruments.TRAINING
+Outputs = Mapping[str, np.ndarray]
+Scores = Mapping[str, Terms]
+
+
+class SearchModel(nn.Module):
+  """Spectra -> points at a learned distance from the origin, whatever the instrument.
+
+  Attributes:
+    tokenizer, backbone, head: modules; the head gives vectors of length 1.
+  """
+
+  tokenizer: nn.Module
+  backbone: nn.Module
+  head: nn.Module
+
+  @nn.compact
+  def __call__(
+    self, values_BxWxL: jax.Array, kind_B: jax.Array, nu_L: np.ndarray, train: bool
+  ) -> dict[str, jax.Array]:
+    """{'point': [B, W, V]} of W measurements of the same samples."""
+    batch, views, points = values_BxWxL.shape
+    values = values_BxWxL.swapaxes(0, 1).reshape(-1, points)  # one view after the other
+    seen = jnp.ones(values.shape, bool)
+    x = self.tokenizer(values, seen, jnp.tile(kind_B, views), nu_L)
+    every = np.ones(x.shape[:2], bool)  # what a token saw is in its channels
+    x = self.backbone(x, self.tokenizer.positions(nu_L), every, train)
+    first = nn.initializers.constant(np.log(SHARPNESS['embedding']))
+    unit = self.head(x, nu_L) * jnp.exp(self.param('log_sharpness', first, ()))
+    return {'point': unit.reshape(views, batch, -1).swapaxes(0, 1)}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Task:
+  """Search of spectra across instruments.
+
+  Attributes:
+    config: the whole config.
+    nu_L: wavenumbers [cm^-1].
+    kinds: kinds of spectra, in the order of the kind index.
+    spectra: kind -> computed spectra, row for row the same molecules.
+    split: who is in training, validation and test.
+    scale_K: training-set root mean square of sqrt(intensity), a kind.
+    benches: kind -> all instruments.
+  """
+
+  config: ConfigDict
+  nu_L: np.ndarray
+  kinds: tuple[str, ...]
+  spectra: Mapping[str, Spectra]
+  split: Split
+  scale_K: np.ndarray
+  benches: Mapping[str, instruments.Setting]
+
+  # --- what the loop calls -------------------------------------------------------------------
+
+  def module(self) -> SearchModel:
+    c = self.config
+    return SearchModel(
+      model.tokenizer(c, len(self.kinds)),
+      model.build_part(c, 'backbone', {}),
+      model.build_part(c, 'head', {'outputs': c.task.spectrum_search.embedding}),
+    )
+
+  @functools.cache  # noqa: B019  a task lives as long as its run
+  def examples(self, side: str) -> dict[str, np.ndarray]:
+    """Spectra, kind after kind: computed intensities, kind, row; of a held-out side its own, then
+    the library ('asked' is False): of the test side all molecules, of the validation side its own.
+    """
+    own, count = getattr(self.split, side), len(self.spectra[self.kinds[0]])
+    library = np.arange(count) if side == 'test' else own
+    parts = [(own, True)] if side == 'train' else [(own, True), (library, False)]
+    pieces = [(k, rows, asked) for k in range(len(self.kinds)) for rows, asked in parts]
+    values = [shards.select(self.spectra[self.kinds[k]].values, rows) for k, rows, _ in pieces]
+    joined = shards.concatenate(values)
+    column = lambda pick, dtype: np.concatenate(
+      [np.full(len(piece[1]), pick(piece)) for piece in pieces]
+    ).astype(dtype)
+    return {
+      'values': joined if side == 'train' else np.asarray(joined),
+      'kind': column(lambda piece: piece[0], np.int32),
+      'asked': column(lambda piece: piece[2], bool),
+      'row': np.concatenate([k * count + rows for k, rows, _ in pieces]).astype(np.int32),
+    }
+
+  def inputs(
+    self, keys_B: jax.Array, step: ArrayLike, batch: Mapping[str, jax.Array], train: bool
+  ) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Measures: in training on two instruments, else on that of the library or of the queries."""
+    del step
+    if train:
+      number_BxW = jax.vmap(_two_instruments)(keys_B)
+    else:
+      start = jax.random.key(EVAL_SEED)
+      keys_B = jax.vmap(lambda row: jax.random.fold_in(start, row))(batch['row'])
+      number_BxW = jnp.where(batch['asked'], QUERY, LIBRARY)[:, None]
+    views = [
+      self._measured(keys_B, w, batch['values'], batch['kind'], number_BxW[:, w])
+      for w in range(number_BxW.shape[1])
+    ]
+    inputs = {'values_BxWxL': jnp.stack(views, 1), 'kind_B': batch['kind']}
+    return inputs, {'label': batch['row'][:, None]}
+
+  def losses(self, outputs: Outputs, targets: Mapping[str, Any]) -> dict[str, jax.Array]:
+    """'info_nce': each first measurement finds its second one, and the other way."""
+    query_BxV, points_BxWxV = outputs['point'][:, 0], outputs['point'][:, 1:]
+    weight_BxV = jnp.ones_like(query_BxV)
+    return {'info_nce': info_nce(query_BxV, weight_BxV, points_BxWxV, targets['label'])}
+
+  def metrics(self, outputs: Outputs, targets: Mapping[str, Any]) -> Scores:
+    """See `score`, which needs all of a side at once."""
+    raise NotImplementedError
+
+  def score(self, outputs: Outputs, side: str) -> Scores:
+    """'<kind>.recall_<k>' and '<kind>.mrr' of the side's spectra in its library."""
+    examples = self.examples(side)
+    found, point_NxV = {}, np.asarray(outputs['point'])[:, 0]
+    for k, kind in enumerate(self.kinds):
+      of_kind = examples['kind'] == k
+      asked_N, there_N = of_kind & examples['asked'], of_kind & ~examples['asked']
+      library = Library(examples['row'][there_N], point_NxV[there_N])
+      true_Q = np.searchsorted(library.ids, examples['row'][asked_N])  # rows ascend in both
+      rank_Q = library.ranks(point_NxV[asked_N], true_Q)
+      found |= {f'{kind}.{key}': x for key, x in ranked(rank_Q, asked_N).items()}
+    return found
+
+  def baselines(self, side: str, names: tuple[str, ...] = BASELINES) -> dict[str, Outputs]:
+    """Points of methods without a network: {'point': [N, 1, V]}."""
+    found = {}
+    if 'mean' in names:
+      found['mean'] = np.zeros((len(self.examples(side)['row']), 1, 1), np.float32)
+    if 'cosine' in names:
+      found['cosine'] = _unit(self._as_measured(side))[:, None]
+    if 'differences' in names:
+      found['differences'] = _unit(np.diff(self._as_measured(side)))[:, None]
+    return {name: {'point': point} for name, point in found.items()}
+
+  def effective(self, params: Any) -> Any:
+    return params
+
+  def selection(self, scores: Scores, mean: Scores, kind_N: np.ndarray) -> dict[str, float]:
+    """Numbers logged at each validation; 'error', the mean share of first answers that are wrong,
+    picks the best model.
+    """
+    del mean, kind_N
+    recall = {f'recall_1_{kind}': float(scores[f'{kind}.recall_1']) for kind in self.kinds}
+    return {'error': 1 - float(np.mean(list(recall.values()))), **recall}
+
+  def report(self, scores: Scores, baselines: Mapping[str, Scores], kind_N: np.ndarray) -> dict:
+    """Recall and mean reciprocal rank with intervals over formulas; who measured what."""
+    name = lambda number: instruments.NAMES[number]
+    found = {'library_on': name(LIBRARY), 'queries_on': name(QUERY)}
+    found['library'] = len(self.spectra[self.kinds[0]])
+    nest(found, self.ratios(scores, baselines, kind_N), self.groups('test'))
+    return found
+
+  def ratios(self, scores: Scores, baselines: Mapping[str, Scores], kind_N: np.ndarray) -> Scores:
+    """Place in the report -> its terms."""
+    del kind_N
+    methods = {'model': scores, **baselines}
+    return {f'{name}.{m}': own[name] for m, own in methods.items() for name in own}
+
+  def groups(self, side: str) -> np.ndarray:
+    """[N] formula of each example of a side."""
+    meta = self.spectra[self.kinds[0]].meta
+    return meta['group'][self.examples(side)['row'] % len(meta['group'])]
+
+  def figures(
+    self, outputs: Outputs, side: str, baselines: Mapping[str, Outputs]
+  ) -> dict[str, Figure]:
+    """The first molecule of the side on both instruments."""
+    examples, measured_NxL = self.examples(side), self._as_measured(side)
+    row = getattr(self.split, side)[0]
+    panels = []
+    for k, kind in enumerate(self.kinds):
+      own_N = examples['row'] == k * len(self.spectra[kind]) + row
+      pick = lambda asked, own_N=own_N: measured_NxL[own_N & (examples['asked'] == asked)][0]
+      curves = {'in the library': pick(False), 'asked for': pick(True)}
+      title = f'{figures.KIND_NAMES[kind]}   {self.spectra[kind].meta["id"][row]}'
+      masked = np.zeros(len(self.nu_L), bool)
+      panels.append({'title': title, 'ylabel': 'Intensity', 'masked': masked, 'curves': curves})
+    return {'instruments': figures.overlays(self.nu_L, panels)}
+
+  def learning_curve(
+    self, records: Sequence[Mapping[str, float]], report: Mapping[str, Mapping]
+  ) -> Figure:
+    """Validation recall@1 over the steps; beside it that of the raw cosine on the test side, whose
+    library is larger.
+    """
+    return figures.learning_curve(
+      records,
+      curves={f'val/recall_1_{kind}': f'{kind}, validation' for kind in self.kinds},
+      levels={
+        f'{kind}, raw cosine (test)': report[kind]['recall_1']['cosine'] for kind in self.kinds
+      },
+      ylabel='recall@1',
+    )
+
+  def table(self, report: Mapping[str, Mapping]) -> list[list[str]]:
+    """Rows of the terminal's table: method, then recall@1 of each kind with its 95 % interval."""
+    recall = {kind: report[kind]['recall_1'] for kind in self.kinds}
+    rows = whole_spectrum.table(recall, ('model', *BASELINES), self.kinds)
+    header = [f'recall@1 among {report["library"]:,} on another instrument', *self.kinds]
+    return [header, *rows[1:]]
+
+  # --- parts ---------------------------------------------------------------------------------
+
+  def _measured(self, keys_B, view, values_BxL, kind_B, number_B) -> jax.Array:
+    """[B, L] scaled roots as these instruments give them; what is below zero counts as zero."""
+
+    def one(key, values_L, k, number):
+      key = jax.random.fold_in(key, view)
+      of_kinds = [
+        lambda key, x, i, kind=kind: instruments.measured(
+          key, x, instruments.pick(self.benches[kind], i), instruments.frame_of(kind, self.nu_L)
+        )
+        for kind in self.kinds
+      ]
+      return jax.lax.switch(k, of_kinds, key, values_L, number)
+
+    measured_BxL = jax.vmap(one)(keys_B, values_BxL.astype(jnp.float32), kind_B, number_B)
+    scale_Bx1 = jnp.asarray(self.scale_K, jnp.float32)[kind_B][:, None]
+    # The slope of a root is infinite at 0; nothing here is differentiated by the spectrum.
+    return jnp.sqrt(jnp.maximum(measured_BxL, 0.0)) / scale_Bx1
+
+  @functools.cache  # noqa: B019  a task lives as long as its run
+  def _as_measured(self, side: str) -> np.ndarray:
+    """[N, L] intensities of the side's measurements, scaled by a constant of the kind."""
+    examples = self.examples(side)
+    measure = jax.jit(lambda batch: self.inputs(None, 0, batch, train=False)[0]['values_BxWxL'])
+    parts = [
+      np.asarray(measure({name: x[start : start + 512] for name, x in examples.items()}))[:, 0]
+      for start in range(0, len(examples['row']), 512)
+    ]
+    return np.concatenate(parts) ** 2
+
+
+def _two_instruments(key: jax.Array) -> jax.Array:
+  """[2] different ones of those that are trained on, the reference among them."""
+  key = jax.random.fold_in(key, 2)
+  return jax.random.choice(key, 1 + instruments.TRAINING, (2,), replace=False)
+
+
+def _unit(x_NxV: np.ndarray) -> np.ndarray:
+  return x_NxV / np.maximum(np.linalg.norm(x_NxV, axis=-1, keepdims=True), 1e-12)
+
+
+def build(config: ConfigDict, spectra: Mapping[str, Spectra], split: Split) -> Task:
+  """The task on this data; every constant comes from the training side alone.
+
+  Raises:
+    ValueError: spectra of other kinds than instruments are there for, or a head that gives spectra.
+  """
+  augment.check_off(config.augment, 'spectrum_search')
+  if set(spectra) - set(KINDS):
+    raise ValueError(
+      f'the data set gives {", ".join(sorted(spectra))}, expected computed ir, raman or both, for '
+      'which instruments are simulated; set dataset.name = computed'
+    )
+  if config.head.name != 'embedding':
+    raise ValueError(
+      f'head.name is {config.head.name!r}, expected embedding for task spectrum_search; correct it'
+    )
+  kinds = tuple(spectra)
+  nu_L = spectra[kinds[0]].axis
+  scale = [
+    np.sqrt(shards.moments(spectra[kind].values, split.train, root=True)[1].mean())
+    for kind in kinds
+  ]
+  benches = {kind: instruments.bench(kind, nu_L) for kind in kinds}
+  return Task(config, nu_L, kinds, spectra, split, np.array(scale), benches)

@@ -1,0 +1,114 @@
+"""Spectra of one instrument among those of another: what is measured, asked and found."""
+
+import functools
+
+import jax
+import numpy as np
+import pytest
+
+from configs import spektron_search
+from spectra_jax import train
+from spectra_jax.datasets import computed, instruments
+from spectra_jax.retrieval import KINDS
+from spectra_jax.spectra import Spectra, uniform_axis
+from spectra_jax.splits import make_split
+from spectra_jax.tasks import spectrum_search
+
+AXIS = uniform_axis(800.0, 2000.0, 256)
+ROWS = slice(2300, 2360)
+
+
+@functools.cache
+def spectra():
+  lines = computed.load_lines()
+  meta = computed.columns(lines, ROWS)
+  made = {}
+  for kind in KINDS:
+    values = computed.render(lines, kind, AXIS, 'lorentz', (16.0,), ROWS)
+    mask = np.ones(values.shape, bool)
+    made[kind] = Spectra(values, AXIS, 'cm^-1', kind, 'computed', mask, meta, 'some')
+  return made
+
+
+def make_task(**changes):
+  config = spektron_search.get_config('tiny')
+  config.update_from_flattened_dict(changes)
+  meta = spectra()['ir'].meta
+  split = make_split(meta['id'], meta['group'], 'grouped', (0.6, 0.2, 0.2), 0)
+  return spectrum_search.build(config, spectra(), split)
+
+
+@pytest.fixture(scope='module')
+def task():
+  return make_task()
+
+
+def test_library_and_queries_are_measured_on_instruments_nothing_trains_on(task):
+  names = [instruments.NAMES[n] for n in (spectrum_search.LIBRARY, spectrum_search.QUERY)]
+  assert all(name.startswith('held_out') for name in names)
+  keys = jax.random.split(jax.random.key(0), 200)
+  drawn = np.asarray(jax.vmap(spectrum_search._two_instruments)(keys))
+  assert (drawn[:, 0] != drawn[:, 1]).all()
+  assert set(drawn.ravel()) == set(range(1 + instruments.TRAINING))
+
+
+def test_the_raw_cosine_is_that_of_the_measured_spectra(task):
+  """Which are what instruments give of the side's molecules, the same at every call."""
+  examples, point = task.examples('test'), task.baselines('test', ('cosine',))['cosine']['point']
+  measured = task._as_measured('test')
+  n = int(np.flatnonzero(examples['kind'] == 1)[0])
+  frame, bench = instruments.frame_of('raman', AXIS), instruments.bench('raman', AXIS)
+  key = jax.random.fold_in(jax.random.key(spectrum_search.EVAL_SEED), examples['row'][n])
+  setting = instruments.pick(bench, spectrum_search.QUERY)
+  measure = jax.jit(lambda key, x: instruments.measured(key, x, setting, frame))
+  want = measure(jax.random.fold_in(key, 0), examples['values'][n])
+  want = np.maximum(want, 0.0) / task.scale_K[1] ** 2
+  np.testing.assert_allclose(measured[n], want, rtol=1e-3, atol=1e-3 * want.max())
+  np.testing.assert_allclose(point[n, 0], want / np.linalg.norm(want), rtol=1e-3, atol=1e-3)
+  own, there = examples['asked'], ~examples['asked'] & (examples['kind'] == 0)
+  assert own.sum() == 2 * len(task.split.test)
+  assert there.sum() == len(spectra()['ir'])
+  scores = task.score({'point': point}, 'test')
+  assert scores['ir.recall_10'].value > 0.3
+  assert scores['ir.mrr'].parts_KxN.sum(1)[-1] == len(task.split.test)
+
+
+def test_points_that_know_the_molecule_find_it_and_equal_ones_do_not(task):
+  row = task.examples('test')['row']
+  known = np.random.default_rng(0).normal(size=(row.max() + 1, 1, 8))[row]
+  assert task.score({'point': np.float32(known)}, 'test')['raman.recall_1'].value == 1
+  mean = task.baselines('test', ('mean',))['mean']
+  assert task.score(mean, 'test')['raman.recall_10'].value == 0
+
+
+@pytest.mark.slow
+def test_two_measurements_of_a_molecule_differ_and_the_loss_reaches_all(task):
+  module = task.module()
+  shapes = jax.eval_shape(lambda: train.initial_params(task, module, seed=0))
+  rng = np.random.default_rng(0)
+  params = jax.tree.map(lambda x: np.float32(0.2 * rng.normal(size=x.shape)), shapes)
+  batch = {name: x[:4] for name, x in task.examples('train').items()}
+  keys = jax.random.split(jax.random.key(0), 4)
+
+  def loss(params):
+    inputs, targets = task.inputs(keys, 0, batch, train=True)
+    outputs = module.apply({'params': params}, **inputs, nu_L=task.nu_L, train=False)
+    return task.losses(outputs, targets)['info_nce'].mean(), inputs['values_BxWxL']
+
+  slopes, values = jax.jit(jax.grad(loss, has_aux=True))(params)
+  assert np.abs(values[:, 0] - values[:, 1]).max(-1).min() > 1e-3
+  for path, leaf in jax.tree_util.tree_leaves_with_path(slopes):
+    if 'kind' not in str(path):  # one kind adds the same to all tokens; of the other there is none
+      assert np.abs(leaf).max() > 1e-9, path
+
+
+@pytest.mark.parametrize(
+  ('change', 'words'),
+  [
+    ({'head.name': 'reconstruct'}, "head.name is 'reconstruct', expected embedding"),
+    ({'augment.shift.max_cm': 5.0}, 'spectrum_search'),
+  ],
+)
+def test_what_cannot_be_searched_is_refused(change, words):
+  with pytest.raises(ValueError, match=words):
+    make_task(**change)
