@@ -81,6 +81,13 @@ def get_config() -> ConfigDict:
   c.dataset.nirsoil.path = ''  # raw or prepared folder
   c.dataset.optical_constants = ConfigDict()  # n and k of liquids and glasses
   c.dataset.optical_constants.path = ''  # raw or prepared folder
+  c.dataset.planted = ConfigDict()  # fringes whose period and coherence are known
+  c.dataset.planted.count = 1000  # spectra
+  c.dataset.planted.period_cm = 180.0  # of the fringes [cm^-1]
+  c.dataset.planted.decay_cm = 600.0  # along which they lose their phase [cm^-1]
+  c.dataset.planted.contrast = 0.2  # their standard deviation [of the background's root]
+  c.dataset.planted.noise = 0.02  # standard deviation of white noise [of the background's root]
+  c.dataset.planted.seed = 0  # of what is drawn
   c.dataset.qm9s = ConfigDict()  # computed IR and Raman of 129,817 molecules
   c.dataset.qm9s.path = ''  # raw or prepared folder
   c.dataset.qme14s = ConfigDict()  # computed IR and Raman of 186,102 molecules
@@ -138,6 +145,17 @@ def get_config() -> ConfigDict:
   c.protocol.name = ''  # of numbers in spectra_jax/protocols.py; '' = as split says
   c.protocol.repeat = 0  # which of its splits
   c.protocol.refit = False  # the validation side trains too: nothing may be chosen on it any more
+
+  c.adapt = ConfigDict()  # what is trained, and from which weights
+  c.adapt.name = 'full'  # file in spectra_jax/adaptation: full, frozen (but the head), lora
+  c.adapt.init_from = ''  # 'shipped', a file of weights or a workdir; '' = drawn from the seed
+  c.adapt.kind = 'ir'  # of the weights' kinds, the one that spectra of one kind are like
+  c.adapt.full = ConfigDict()
+  c.adapt.frozen = ConfigDict()
+  c.adapt.lora = ConfigDict()
+  c.adapt.lora.rank = 4  # of the update of every matrix
+  c.adapt.lora.scale = 4.0  # an update is multiplied by scale / rank
+  c.adapt.lora.dynamics = True  # poles, dampings and steps of recurrences have updates too
 
   c.task = ConfigDict()
   c.task.name = 'masked'  # file in spectra_jax/tasks

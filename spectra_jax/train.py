@@ -7,6 +7,7 @@ Batches, masks and dropout are functions of (seed, step, row), so a resumed run 
 
 import contextlib
 import dataclasses
+import functools
 import pathlib
 import time
 from collections.abc import Callable, Mapping
@@ -18,7 +19,17 @@ import numpy as np
 import optax
 from ml_collections import ConfigDict
 
-from spectra_jax import batches, dropout, losses, optimizer, parallel, placement, protocols, storage
+from spectra_jax import (
+  adaptation,
+  batches,
+  dropout,
+  losses,
+  optimizer,
+  parallel,
+  placement,
+  protocols,
+  storage,
+)
 from spectra_jax import report as reports
 from spectra_jax import scores as group_scores
 from spectra_jax.checkpoint import Checkpoints
@@ -50,7 +61,9 @@ class Run:
 
 
 def prepare(config: ConfigDict, workdir: str) -> Run:
-  """Loads the data and checks config, data and devices; no device computes for the model yet.
+  """Loads data and weights and checks config, data and devices.
+
+  No device computes for the model yet, unless it starts from weights of another.
 
   Raises:
     ValueError, FileNotFoundError: a sentence that names what is wrong and what to do.
@@ -69,6 +82,8 @@ def prepare(config: ConfigDict, workdir: str) -> Run:
   module = task.module()
   if config.parallel.seq > 1:
     module = split_tokens(module, placement.SEQ)
+  draw = functools.partial(initial_params, task, module, config.seed)
+  task, data_hash = adaptation.adapted(config, task, draw, data_hash)
   run = Run(config, pathlib.Path(workdir), mesh, task, module, tx, data_hash)
   _trace(run)
   return run
@@ -82,7 +97,9 @@ def _trace(run: Run) -> None:
 
 
 def initial_params(task: Any, module: nn.Module, seed: int) -> Any:
-  """Parameters drawn from `seed`."""
+  """Parameters drawn from `seed`, or what an adapted task starts from."""
+  if isinstance(task, adaptation.Adapted):
+    return task.start
   batch = {name: x[:1] for name, x in task.examples('validation').items()}
   inputs, _ = task.inputs(None, 0, batch, train=False)
   return module.init(jax.random.key(seed), **inputs, nu_L=task.nu_L, train=False)['params']

@@ -6,18 +6,11 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from spectra_jax import train
+from spectra_jax import train, weights
 from spectra_jax.checkpoint import Checkpoints
 
 # A run is looked at on one device, whatever it was trained on.
 PARALLEL = {'map': 'shard_map', 'devices': 1, 'fsdp': 1, 'seq': 1}
-# Configs of before there was a choice do not say where the spectra lie.
-DATA = {'storage': 'memory', 'cache': '', 'shard_rows': 4096, 'verify': True}
-# Those of before there was another one read spectra by their tokens.
-ENCODER = {'name': 'tokens', 'tokens': {}}
-# Those of before there was preprocessing have none, and no protocol.
-PROTOCOL = {'name': '', 'repeat': 0, 'refit': False}
-OLDER = {'data': DATA, 'encoder': ENCODER, 'correct': (), 'preprocess': (), 'protocol': PROTOCOL}
 
 
 def load(workdir: pathlib.Path) -> tuple[train.Run, Any]:
@@ -42,7 +35,7 @@ def _run(workdir: pathlib.Path) -> train.Run:
   if not path.exists():
     raise ValueError(f'{path} is missing; expected the folder of a run; give another --workdir')
   document = json.loads(path.read_text())
-  config = ConfigDict(OLDER | _tuples(document['config']) | {'parallel': PARALLEL})
+  config = ConfigDict(weights.OLDER | weights.tuples(document['config']) | {'parallel': PARALLEL})
   run = train.prepare(config, str(workdir))
   if run.data_hash != document['data_hash']:
     raise ValueError(
@@ -50,10 +43,3 @@ def _run(workdir: pathlib.Path) -> train.Run:
       f'{run.data_hash}; expected the same; put its data set back'
     )
   return run
-
-
-def _tuples(value: Any) -> Any:
-  """The config as it was before JSON made lists of its tuples."""
-  if isinstance(value, dict):
-    return {key: _tuples(part) for key, part in value.items()}
-  return tuple(map(_tuples, value)) if isinstance(value, list) else value

@@ -67,7 +67,7 @@ RUNS = [
 def test_every_config_can_be_prepared(name, variant, tmp_path, request):
   config = importlib.import_module(f'configs.{name}').get_config(variant)
   data = config.dataset[config.dataset.name]
-  if data.path:  # spectra that do not ship with the package
+  if data.get('path'):  # spectra that do not ship with the package
     folder = request.getfixturevalue('real_data')
     data.path = str(folder / config.dataset.name)
     if data.get('archive'):

@@ -1,0 +1,130 @@
+"""From a run to the file of weights that ships, and the page that says what they are."""
+
+import json
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+from spectra_jax import trained, weights
+
+TASKS = ('masked', 'foundation')
+OTHERS = ('gaussian', 'linear')
+# Of report.json: where the numbers come from.
+TOLD = (
+  *('results', 'split', 'seed', 'parameters', 'commit', 'device', 'cpu_cores', 'packages'),
+  *('data_hash', 'wall_s_total', 'task'),
+)
+
+CARD = """# Model card: the weights that ship
+
+A {backbone} model of {parameters:,} parameters that fills in hidden bands of IR and Raman spectra
+of small molecules, and whose features are a start for other tasks. `from spectra_jax import
+load_pretrained` reads it; [tour.md](tour.md) uses it.
+
+## What it has seen
+
+Harmonic GFN2-xTB line lists (`spectra_jax/data/README.md`) of the {train:,} molecules of the
+training side ({regime} split by formula, hash `{split}`), as {line_shape} lines of FWHM
+{fwhm_cm:g} cm^-1 from {low_cm:g} to {high_cm:g} cm^-1 on {points} points; square roots of
+intensities over one constant a kind; bands of {band_cm:g} cm^-1 hidden, {ratio:.0%} of the axis.
+
+## What it does
+
+NRE is the squared error on hidden bands over that of the mean spectrum, on {test:,} molecules of
+formulas that were not in training; brackets are 95 % intervals over molecules.
+
+| kind | NRE on hidden bands | conditional Gaussian | straight line | mean spectrum |
+|---|---|---|---|---|
+{rows}
+
+NRE by region:
+
+{regions}
+
+## What it cannot
+
+- No measured spectrum was in training: no noise, baseline, water or CO2, no anharmonic overtones
+  or combination bands, no interaction between molecules.
+- Molecules have C, H, N, O, F, at most one S or Cl, and few heavy atoms: no minerals, metals,
+  polymers or salts.
+- Lines are {fwhm_cm:g} cm^-1 wide: the narrower or broader those of a sample, the further away it
+  is from all that was seen.
+- Nothing outside {low_cm:g} to {high_cm:g} cm^-1. Near infrared needs weights read on a stretched
+  axis (`configs/spektron_adapt.py`); what they bring there is measured against a random network.
+- Intensities of a filled band come without an interval.
+
+## Where it comes from
+
+Run of commit `{commit}`, seed {seed}, {wall_s:.0f} s on {device} with {cpu_cores} cores, jax {jax};
+file `{file}`, sha256 `{digest}...`, made by
+
+    python -m experiments.export_weights --workdir=WORKDIR --output={file}
+
+Licence: Apache-2.0, as the code; the computed spectra are CC0-1.0.
+"""
+
+
+def export(
+  workdir: pathlib.Path, path: pathlib.Path, stored: str = 'float32'
+) -> tuple[str, dict[str, Any]]:
+  """Writes the weights of a finished run that reconstructs spectra: (sha256 of the file, about).
+
+  Raises:
+    ValueError: no finished run of such a task, or weights that cannot ship; see `weights.write`.
+  """
+  report = workdir / 'report.json'
+  if not report.exists():
+    raise ValueError(f'{report} is missing, expected a run that has finished; train it to its end')
+  document = json.loads(report.read_text())
+  if document['task'] not in TASKS:
+    raise ValueError(
+      f'{workdir} is a run of task {document["task"]}, expected one of {", ".join(TASKS)}, whose '
+      'models reconstruct spectra; choose another --workdir'
+    )
+  run, params = trained.load(workdir)
+  about = {
+    'config': json.loads(run.config.to_json()),
+    'kinds': list(run.task.kinds),
+    'scale': [float(x) for x in run.task.scale_K],
+    'targets': list(getattr(run.task, 'names', ())),
+    **{name: document[name] for name in TOLD},
+  }
+  return weights.write(path, run.task.effective(params), about, stored), about
+
+
+def page(about: Mapping[str, Any], path: pathlib.Path, digest: str) -> str:
+  """The model card in Markdown; every number is from `about`."""
+  config, split = about['config'], about['split']
+  return CARD.format(
+    backbone=config['backbone']['name'],
+    train=split['rows']['train'],
+    test=split['rows']['test'],
+    split=split['hash'],
+    regime=split['regime'],
+    rows='\n'.join(_row(kind, about['results'][kind]) for kind in about['kinds']),
+    regions='\n'.join(_regions(about)),
+    commit=(about['commit'] or 'unknown')[:12],
+    wall_s=about['wall_s_total'],
+    jax=about['packages']['jax'],
+    file=path,
+    digest=digest[:16],
+    **{name: about[name] for name in ('parameters', 'seed', 'device', 'cpu_cores')},
+    **{name: config['axis'][name] for name in ('low_cm', 'high_cm', 'points')},
+    **{name: config['dataset']['computed'][name] for name in ('line_shape', 'fwhm_cm')},
+    **{name: config['task']['masked'][name] for name in ('band_cm', 'ratio')},
+  )
+
+
+def _row(kind: str, found: Mapping[str, Any]) -> str:
+  cell = lambda name, value: '{:.3f} [{:.3f}, {:.3f}]'.format(value, *found['intervals'][name])
+  cells = [cell('model', found['nre']), *(cell(name, found[name]) for name in OTHERS)]
+  return f'| {kind} | ' + ' | '.join([*cells, '1']) + ' |'
+
+
+def _regions(about: Mapping[str, Any]) -> list[str]:
+  kinds, results = about['kinds'], about['results']
+  lines = ['| region | ' + ' | '.join(kinds) + ' |', '|---' * (1 + len(kinds)) + '|']
+  for region in results[kinds[0]]['regions']:
+    nre = (f'{results[kind]["regions"][region]["model"]:.3f}' for kind in kinds)
+    lines.append(f'| {region.replace("_", " ")} | ' + ' | '.join(nre) + ' |')
+  return lines
