@@ -3,9 +3,11 @@
   python -m experiments.paper --quick --jobs=2 --root=runs/paper_quick
   python -m experiments.paper --only=real --data_dir=DATA --root=runs/paper
 
-A part has sweeps of networks, cells of classical methods and tables. A sweep is its folder below
-the root, its config, its points (() = the sweep() of the config), and the config keys that name a
-data set with its folder below DATA. Cells are groups of protocols x methods x preprocessings.
+A part has sweeps of networks, cells of classical methods, studies and tables. A sweep is its folder
+below the root, its config, its points (() = the sweep() of the config), and the config keys that
+name a data set with its folder below DATA. Cells are groups of protocols x methods x
+preprocessings. A study is a binary that reports, after all runs, on them or on data: its folder
+below the root, flags, folders of data, and the folders that it makes.
 Variants: full, and quick, which goes through all of it with models that have learned nothing.
 """
 
@@ -13,7 +15,7 @@ from collections.abc import Sequence
 
 from ml_collections import ConfigDict
 
-from configs import default, nir, rruff
+from configs import default, nir, rruff, spektron_adapt
 
 PARTS = ('pretrain', 'physics', 'real', 'spektron')
 SEEDS = ({'seed': 0}, {'seed': 1}, {'seed': 2})
@@ -23,7 +25,14 @@ ARCHIVE = {**SPLITS, 'dataset.rruff_splits.archive': 'rruff_excellent_unoriented
 MINERALS = {'dataset.rruff_excellent_unoriented.path': 'rruff_excellent_unoriented'}
 SPEKTRON_TABLES = (
   *('spektron_backbones', 'spektron_cross', 'spektron_cross_laws', 'spektron_scaling'),
+  *('spektron_poles', 'spektron_adapt_corn', 'spektron_adapt_tecator', 'spektron_adapt_tablets'),
+  'spektron_adapt_minerals',
 )
+# Protocols of few labels, and the data sets that they are drawn from.
+FEW = tuple(
+  f'few_{name}_{labels}' for name in spektron_adapt.PROTOCOLS for labels in spektron_adapt.LABELS
+)
+FEW_DATA = ('corn', 'tecator', 'tablets_idrc2002')
 REAL_TABLES = (
   *('rruff_labels', 'rruff_shift', 'rruff_archive', 'rruff_minerals'),
   *('corn', 'tecator', 'tecator_grouped', 'tablets', 'nirsoil', 'wheat_kernels'),
@@ -53,13 +62,20 @@ def get_config(variant: str = 'full') -> ConfigDict:
     _part('pretrain', ('pretrain',), pretrain),
     _part('physics', ('optical_constants', 'paired'), ablation),
     _part('real', REAL_TABLES, networks, cells),
-    _part('spektron', SPEKTRON_TABLES, _spektron(quick)),
+    _part('spektron', SPEKTRON_TABLES, _spektron(quick), _spektron_cells(quick), _studies(quick)),
   )
   return c.lock()
 
 
-def _part(name: str, tables: tuple, sweeps: list[dict], cells: tuple[dict, ...] = ()) -> dict:
-  return {'name': name, 'tables': tables, 'sweeps': tuple(sweeps), 'cells': cells}
+def _part(
+  name: str,
+  tables: tuple,
+  sweeps: list[dict],
+  cells: tuple[dict, ...] = (),
+  studies: tuple[dict, ...] = (),
+) -> dict:
+  parts = {'sweeps': tuple(sweeps), 'cells': cells, 'studies': studies}
+  return {'name': name, 'tables': tables, **parts}
 
 
 def _sweep(folder: str, config: str, points: Sequence[dict] = (), data: dict | None = None) -> dict:
@@ -76,13 +92,62 @@ def _spektron(quick: bool) -> list[dict]:
     'spektron_backbones/quick': 'spektron_backbones:quick',
     'spektron_scaling/quick': 'spektron_scaling:quick',
   }
+  corn = {'dataset.corn.path': 'corn'}
   if not quick:
-    return [_sweep(folder, config) for folder, config in runs.items()]
+    return [
+      *(_sweep(folder, config) for folder, config in runs.items()),
+      _sweep('spektron_poles/fringes', 'spektron_poles:fringes'),
+      _sweep('spektron_adapt/few', 'spektron_adapt:few', data=_few_data()),
+      _sweep('spektron_adapt/minerals', 'spektron_adapt:minerals', data=SPLITS),
+    ]
   return [
+    _sweep('spektron_poles/fringes', 'spektron_poles:tiny', SEEDS[:2]),
+    _sweep('spektron_adapt/few', 'spektron_adapt:tiny', ({'seed': 0},), corn),
+  ] + [
     _sweep(folder.partition('/')[0], f'{config.partition(":")[0]}:tiny', ({'seed': 0},))
     for folder, config in runs.items()
     if not config.endswith(':laws')
   ]
+
+
+def _few_data() -> dict:
+  """Config key of a data set -> its folder."""
+  return {
+    f'dataset.{name}.path': folder
+    for name, folder in zip(('corn', 'tecator', 'tablets'), FEW_DATA, strict=True)
+  }
+
+
+def _spektron_cells(quick: bool) -> tuple[dict, ...]:
+  """Classical methods on the same draws of few labels."""
+  return (_group(FEW[:1] if quick else FEW, ('pls', 'ridge'), ('chosen',)),)
+
+
+def _studies(quick: bool) -> tuple[dict, ...]:
+  """Ridge on features of networks, and what training did to poles."""
+  poles = _study('spektron_pole_reports', 'poles', {'runs': '{root}/spektron_poles/fringes/*'})
+  poles['makes'] = ('planted-120-600-linoss', 'planted-300-600-linoss')
+  computed = _study('spektron_pole_reports', 'poles', {'runs': '{root}/pretrain/seed=*'})
+  computed['makes'] = ('computed-linoss',)
+  if quick:
+    few = _features(FEW[:1], {'sources': 'random', 'seeds': '0'}, FEW_DATA[:1])
+    return (few, poles)
+  minerals = tuple(f'rruff_{labels}' for labels in rruff.LABELS)
+  return (
+    _features(FEW, {}, FEW_DATA),
+    _features(minerals, {'kind': 'raman'}, ('rruff_splits',)),
+    poles,
+    computed,
+  )
+
+
+def _features(protocols: tuple, flags: dict, data: tuple) -> dict:
+  study = _study('spektron_features', 'features', {'protocols': ','.join(protocols), **flags})
+  return {**study, 'data': data, 'makes': tuple(f'{name}/random-seed0' for name in protocols)}
+
+
+def _study(folder: str, binary: str, flags: dict) -> dict:
+  return {'folder': folder, 'binary': binary, 'flags': flags, 'data': (), 'makes': ()}
 
 
 def _networks() -> list[dict]:

@@ -49,7 +49,8 @@ def run(part: paper.Part, root: pathlib.Path) -> tuple[list[str], list[str]]:
     where = f'which are not in {data_dir}' if data_dir else 'for which --data_dir names no folder'
     say(f'left out: runs on {", ".join(lacking)}, {where}')
   root.mkdir(parents=True, exist_ok=True)
-  return paper.run(paper.jobs(part, root, data_dir, say), launch, say), lacking
+  unfinished = paper.run(paper.jobs(part, root, data_dir, say), launch, say)
+  return unfinished + paper.studies(part, root, data_dir, say), lacking
 
 
 def main(argv: list[str]) -> None:

@@ -1,11 +1,12 @@
 """A paper's runs and tables: what is missing is run, then every table is made again.
 
-A part of a paper is a mapping with 'sweeps', 'cells' and 'tables'; configs/paper.py says what each
-of them holds.
+A part of a paper is a mapping with 'sweeps', 'cells', 'studies' and 'tables'; configs/paper.py says
+what each of them holds.
 """
 
 import itertools
 import pathlib
+import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -36,7 +37,8 @@ def chosen(config: ConfigDict, only: Sequence[str]) -> Part:
       f'the paper has no part {unknown[0]!r}, expected one of {", ".join(names)}; correct --only'
     )
   parts = [part for part in config.parts if part['name'] in only or not only]
-  return {what: [x for part in parts for x in part[what]] for what in ('sweeps', 'cells', 'tables')}
+  held = ('sweeps', 'cells', 'studies', 'tables')
+  return {what: [x for part in parts for x in part[what]] for what in held}
 
 
 def with_data(part: Part, data_dir: pathlib.Path | None) -> tuple[Part, list[str]]:
@@ -127,6 +129,35 @@ def run(every: Sequence[local.Job], launch: Launch, say: Callable[[str], None]) 
   if left:
     launch(left)
   return [job.name for job in every if status.of_folder(job.folder).state != 'finished']
+
+
+def studies(
+  part: Part, root: pathlib.Path, data_dir: pathlib.Path | None, say: Callable[[str], None]
+) -> list[str]:
+  """Runs what reports on finished runs or on the data, one after the other; names of what failed.
+
+  What needs data that are not there is left out. A report that is there is not made again.
+
+  Args:
+    part: see configs/paper.py.
+    root: folder of all runs.
+    data_dir: folder of the folders of all real data sets; None = there are none.
+    say: what is told of each.
+  """
+  failed = []
+  for study in part['studies']:
+    there = data_dir is not None and all((data_dir / name).is_dir() for name in study['data'])
+    if study['data'] and not there:
+      say(f'left out: {study["folder"]}, whose data are not there')
+      continue
+    flags = {**study['flags'], 'root': root / study['folder']}
+    flags |= {'data_dir': data_dir} if study['data'] else {}
+    words = (f'--{key}={value}'.replace('{root}', str(root)) for key, value in flags.items())
+    say(f'{study["folder"]}: experiments.{study["binary"]}')
+    command = (sys.executable, '-m', f'experiments.{study["binary"]}', *words)
+    done = subprocess.run(command, stdout=sys.stderr, check=False)
+    failed += [study['folder']] if done.returncode else []
+  return failed
 
 
 def tables(names: Sequence[str], root: pathlib.Path, folder: pathlib.Path) -> list[dict[str, Any]]:

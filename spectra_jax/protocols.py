@@ -23,6 +23,9 @@ LABEL = 'label'  # meta column of classes
 REPEATS = 20
 SHIFTS_CM = (5, 10, 15, 20, 25, 30)  # to higher wavenumbers
 SHARES = (0.6, 0.15, 0.25)  # of 80 samples of corn 48, 12 and 20
+FEW = (10, 20, 50)  # labelled spectra, of curves that go on to all of them
+FEW_FROM = ('corn_m5', 'tecator_apart', 'tablets_1')  # protocols whose spectra are drawn from
+DRAWS = 5  # of each number of labels
 DEALS = 5  # of the Raman spectra of minerals,
 DEALT = (0.68, 0.02, 0.3)  # about as many in training and test as published
 
@@ -140,6 +143,42 @@ def rruff_labels(path: pathlib.Path, labels: int) -> Protocol:
   )
 
 
+def few_labels(spectra: Spectra, make: Make, labels: int) -> Protocol:
+  """A protocol of which only `labels` spectra may be learned from, drawn `DRAWS` times.
+
+  Draw k has the first test side of several splits, then the second, ..., or the one there is; its
+  spectra are the first of an order of its own, so that more labels are the same ones and others.
+
+  Args:
+    spectra: of a whole data set.
+    make: gives the protocol that is drawn from.
+    labels: spectra of a draw; 0 = all, without drawing.
+
+  Raises:
+    ValueError: there are not so many to learn from.
+  """
+  whole = make(spectra)
+  if not labels:
+    return dataclasses.replace(whole, repeats=tuple(whole.repeats[:DRAWS]))
+  ids = whole.spectra.meta['id']
+  draw = lambda k: _drawn(whole.repeats[k % len(whole.repeats)], whole.learn, ids, labels, k)
+  return dataclasses.replace(whole, repeats=tuple(splits.repeated(draw, range(DRAWS))))
+
+
+def _drawn(split: Split, learn: Sequence[str], ids: np.ndarray, labels: int, seed: int) -> Split:
+  rows = np.sort(np.concatenate([getattr(split, side) for side in learn]))
+  if labels > len(rows):
+    raise ValueError(
+      f'{labels} labelled spectra were asked for, expected at most {len(rows)}, as many as there '
+      'are to learn from; lower it'
+    )
+  place = {name: k for k, name in enumerate(splits.digest_order(ids[rows], seed))}
+  order = np.argsort([place[str(name)] for name in ids[rows]], kind='stable')
+  sides = [rows[order[:labels]], np.empty(0, int), split.test]
+  made = {'from': split.hash, 'labels': labels, 'seed': seed}
+  return splits.of_sides(ids, sides, split.regime, made)
+
+
 def rruff_deals(spectra: Spectra) -> Protocol:
   """63 minerals from raw Raman spectra, five deals by class of all 497, the published sides mixed.
 
@@ -191,6 +230,14 @@ NUMBERS: dict[str, tuple[str, ModuleType, Make]] = {
   },
   'nirsoil': ('nirsoil', nirsoil, nirsoil_given),
   'wheat_kernels': ('wheat_kernel', wheat_kernels, wheat_given),
+}
+NUMBERS |= {
+  f'few_{name}_{labels or "all"}': (
+    *NUMBERS[name][:2],
+    functools.partial(few_labels, make=NUMBERS[name][2], labels=labels),
+  )
+  for name in FEW_FROM
+  for labels in (*FEW, 0)
 }
 # Name -> (that folder, the function of its path).
 PROTOCOLS: dict[str, tuple[str, Callable[[pathlib.Path], Protocol]]] = {

@@ -117,6 +117,16 @@ def test_what_has_no_data_is_left_out(tmp_path):
     paper.with_data(part, tmp_path / 'nowhere')
 
 
+@pytest.mark.slow
+def test_studies_run_after_all_and_tell_what_failed(tmp_path):
+  """Of no runs a report fails; what has no data is left out."""
+  poles = {'folder': 'p', 'binary': 'poles', 'flags': {'runs': '{root}/none/*'}, 'data': ()}
+  lacking = {**poles, 'folder': 'f', 'data': ('tecator',)}
+  said = []
+  assert paper.studies({'studies': (poles, lacking)}, tmp_path, tmp_path, said.append) == ['p']
+  assert said == ['p: experiments.poles', 'left out: f, whose data are not there']
+
+
 def test_parts_are_chosen_by_name():
   config = contents.get_config('full')
   assert paper.chosen(config, ['pretrain'])['tables'] == ['pretrain']
@@ -147,6 +157,9 @@ def test_the_contents_name_what_exists(variant):
   assert sorted(part['tables']) == spec.names()
   folders = [sweep['folder'] for sweep in part['sweeps']]
   folders += [f'chemometrics/{protocol}' for protocol, *_ in cells(part)]
+  folders += [study['folder'] for study in part['studies']]
+  for study in part['studies']:
+    assert importlib.util.find_spec(f'experiments.{study["binary"]}')
   assert len(set(cells(part))) == len(cells(part))
   wanted = {row.runs.partition('/')[0] for name in part['tables'] for row in spec.load(name).rows}
   assert wanted <= {folder.partition('/')[0] for folder in folders}
@@ -168,6 +181,7 @@ def cells(part):
 def test_every_row_is_of_runs_that_the_paper_makes():
   part = paper.chosen(contents.get_config('full'), [])
   sweeps, lacking = [f'{sweep["folder"]}/point' for sweep in part['sweeps']], []
+  sweeps += [f'{study["folder"]}/{name}' for study in part['studies'] for name in study['makes']]
   made = [(f'chemometrics/{protocol}/run', *how) for protocol, *how in cells(part)]
   for row in (row for name in part['tables'] for row in spec.load(name).rows):
     asked = [row.where.get(f'{what}.name') for what in ('method', 'preprocessing')]

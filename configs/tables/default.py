@@ -123,3 +123,60 @@ def real(
   c.sections = ('protocol.name',) if '*' in protocols else ()
   c.against = 'PLS'
   return c
+
+
+ADAPTED = {  # label -> what selects runs of configs/spektron_adapt.py
+  'network from scratch': {'adapt.name': 'full', 'adapt.init_from': ''},
+  'fine-tuned': {'adapt.name': 'full', 'adapt.init_from': 'shipped'},
+  'LoRA': {'adapt.name': 'lora', 'adapt.init_from': 'shipped'},
+}
+FEATURES = {  # label -> source in spectra_jax/features_report.py
+  'ridge on features, random network': 'random',
+  'ridge on features, pretrained': 'pretrained',
+  'ridge on features, test-time training': 'test_time',
+}
+
+
+def few_labels(protocol: str, dataset: str, regime: str, columns: tuple[dict, ...]) -> ConfigDict:
+  """A table of few-label curves: PLS and ridge on spectra, ridge on features, networks; a section
+  for each number of labels.
+
+  Args:
+    protocol: that labels are drawn from (`protocols.FEW_FROM`).
+    dataset: file in spectra_jax/datasets.
+    regime: of its splits.
+    columns: of scores.
+  """
+  c = get_config()
+  row = lambda label, runs, where: {
+    'label': label,
+    'runs': runs,
+    'where': where,
+    'method': 'model',
+  }
+  plain = lambda name: {'method.name': name, 'preprocessing.name': 'chosen'}
+  classical = f'chemometrics/few_{protocol}_*/*'
+  features = f'spektron_features/few_{protocol}_*/*'
+  ours = {'dataset.name': dataset, 'split.regime': regime}
+  c.rows = (
+    *(row(CLASSICAL[name], classical, plain(name)) for name in ('pls', 'ridge')),
+    *(row(label, features, {'features.name': name}) for label, name in FEATURES.items()),
+    *(row(label, 'spektron_adapt/few/**', {**ours, **way}) for label, way in ADAPTED.items()),
+    {**row('mean of the training side', classical, plain('pls')), 'method': 'mean'},
+  )
+  c.columns = columns
+  c.sections = ('protocol.name',)
+  c.against = 'ridge on features, random network'
+  c.caption = (
+    f'Error of prediction with 10, 20, 50 and all labels of {protocol}, drawn five times; test '
+    'sides pooled. Weights were pretrained on computed spectra of another range; what they bring '
+    'is the difference from the same network without them.'
+  )
+  return c
+
+
+def rmsep(targets: dict[str, tuple[str, str]], regime: str) -> tuple[dict, ...]:
+  """Columns of properties: name -> (heading with unit, format)."""
+  return tuple(
+    of_model(heading, f'{name}.rmsep', regime, shown) for name, (heading, shown) in targets.items()
+  )
