@@ -29,10 +29,14 @@ def weighted_sum(
 ) -> jax.Array:
   """sum_term weight(step) mean_B term.
 
+  A term whose part the model does not have may keep a weight of 0, so that a sweep can take both
+  away.
+
   Raises:
-    ValueError: the weighted terms are not exactly the terms there are.
+    ValueError: another weight is of no term, or a term has none.
   """
-  if set(weights) != set(terms):
+  silent = {name for name in set(weights) - set(terms) if weights[name] == 0}
+  if set(weights) - silent != set(terms):
     raise ValueError(
       f'loss.weights names {sorted(weights)}, but the task returns {sorted(terms)}; '
       'give every term a weight (0 switches it off) and no other'
