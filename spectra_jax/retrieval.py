@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from spectra_jax.forms import Terms
+from spectra_jax.scores import nest
 
 KINDS = ('ir', 'raman')
 MODES = ('ir', 'raman', 'both')  # what is measured of a molecule
@@ -134,3 +135,10 @@ def ranked(rank_Q: np.ndarray, asked_N: np.ndarray) -> dict[str, Terms]:
     return Terms('ratio', np.stack([value_N, np.float64(asked_N)]))
 
   return {f'recall_{k}': terms(rank_Q < k) for k in RECALLED} | {'mrr': terms(1 / (1 + rank_Q))}
+
+
+def put(results: dict[str, Any], terms: Mapping[str, Terms], group_N: np.ndarray) -> None:
+  """Puts every number at its place in a report, and its interval over groups beside it."""
+  nest(results, {path: own.value for path, own in terms.items()})
+  intervals = {path: list(own.interval(group_N)) for path, own in terms.items()}
+  nest(results, intervals, 'intervals')

@@ -259,3 +259,15 @@ def test_a_run_that_finds_nothing_logs_it(task):
   found = task.selection(mean, mean, task.examples('validation')['kind'])
   assert found['error'] == 1
   assert jnp.isfinite(jnp.array(list(found.values()))).all()
+
+
+def test_the_report_has_every_number_and_its_interval_over_formulas(task):
+  scores = task.score(outputs_of(task, true_roots(task, 'test')), 'test')
+  mean = task.score(task.baselines('test', ('mean',))['mean'], 'test')
+  found = task.report(scores, {'mean': mean, 'kernel_ridge': mean}, task.examples('test')['kind'])
+  assert found['library'] == 90
+  assert found['both']['recall_1']['model'] == 1
+  assert found['both']['recall_1']['intervals']['model'] == [1, 1]
+  assert found['ir']['among_own']['mrr']['mean'] < 0.5
+  assert 0 <= found['groups']['f1']['mean'] <= found['groups']['f1']['intervals']['mean'][1] <= 1
+  assert task.table(found)[1][1] == '1.000 [1.000, 1.000]'

@@ -77,8 +77,12 @@ def test_points_that_know_the_molecule_find_it_and_equal_ones_do_not(task):
   row = task.examples('test')['row']
   known = np.random.default_rng(0).normal(size=(row.max() + 1, 1, 8))[row]
   assert task.score({'point': np.float32(known)}, 'test')['raman.recall_1'].value == 1
-  mean = task.baselines('test', ('mean',))['mean']
-  assert task.score(mean, 'test')['raman.recall_10'].value == 0
+  mean = task.score(task.baselines('test', ('mean',))['mean'], 'test')
+  assert mean['raman.recall_10'].value == 0
+  baselines = dict.fromkeys(spectrum_search.BASELINES, mean)
+  report = task.report(mean, baselines, task.examples('test')['kind'])
+  assert report['ir']['recall_1']['intervals']['cosine'] == [0, 0]
+  assert task.table(report)[1][:2] == ['model', '0.000 [0.000, 0.000]']
 
 
 @pytest.mark.slow

@@ -37,10 +37,10 @@ from spectra_jax.retrieval import (
   PARTS,
   RetrievalModel,
   columns,
+  put,
   ranked,
   seen,
 )
-from spectra_jax.scores import nest
 from spectra_jax.spectra import Spectra
 from spectra_jax.splits import Split
 
@@ -211,7 +211,7 @@ class Task:
   def report(self, scores: Scores, baselines: Mapping[str, Scores], kind_N: np.ndarray) -> dict:
     """Recall and mean reciprocal rank with intervals over formulas; sizes of the libraries."""
     found = {'library': len(self.groups_MxG), 'own_library': len(self.split.test)}
-    nest(found, self.ratios(scores, baselines, kind_N), self.groups('test'))
+    put(found, self.ratios(scores, baselines, kind_N), self.groups('test'))
     return found
 
   def ratios(self, scores: Scores, baselines: Mapping[str, Scores], kind_N: np.ndarray) -> Scores:

@@ -25,8 +25,7 @@ from spectra_jax.datasets import instruments
 from spectra_jax.forms import Terms
 from spectra_jax.library import Library
 from spectra_jax.losses.info_nce import info_nce
-from spectra_jax.retrieval import KINDS, SHARPNESS, ranked
-from spectra_jax.scores import nest
+from spectra_jax.retrieval import KINDS, SHARPNESS, put, ranked
 from spectra_jax.spectra import Spectra
 from spectra_jax.splits import Split
 
@@ -186,7 +185,7 @@ class Task:
     name = lambda number: instruments.NAMES[number]
     found = {'library_on': name(LIBRARY), 'queries_on': name(QUERY)}
     found['library'] = len(self.spectra[self.kinds[0]])
-    nest(found, self.ratios(scores, baselines, kind_N), self.groups('test'))
+    put(found, self.ratios(scores, baselines, kind_N), self.groups('test'))
     return found
 
   def ratios(self, scores: Scores, baselines: Mapping[str, Scores], kind_N: np.ndarray) -> Scores:
