@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import importlib
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
 
@@ -304,7 +304,11 @@ def count_parameters(config: ConfigDict, kinds: int) -> dict[str, int]:
 
 
 def match_params(
-  config: ConfigDict, budget: float, kinds: int, multiple: int = 8
+  config: ConfigDict,
+  budget: float,
+  kinds: int,
+  multiple: int = 8,
+  count: Callable[[ConfigDict, int], dict[str, int]] = count_parameters,
 ) -> tuple[ConfigDict, dict[str, int]]:
   """A copy of `config` with the width whose model is nearest to `budget` parameters.
 
@@ -316,9 +320,11 @@ def match_params(
     budget: wanted number of parameters, tokeniser and head included.
     kinds: of spectra.
     multiple: widths are multiples of it (attention heads must divide the width).
+    count: (config, kinds) -> parameters by part and in 'total', of models that `build` does not
+      make.
 
   Returns:
-    the config, and its `count_parameters`.
+    the config, and its counts.
 
   Raises:
     ValueError: even the smallest width has more than twice the budget.
@@ -327,7 +333,7 @@ def match_params(
 
   def counts(n):
     config.backbone.width = n * multiple
-    return count_parameters(config, kinds)
+    return count(config, kinds)
 
   high = 1
   while counts(high)['total'] < budget:

@@ -138,7 +138,7 @@ def test_laws_times_every_way_of_asking():
 
 @pytest.mark.slow  # compiles the training step of two models
 def test_model_steps_are_of_one_size():
-  result = in_process('model', '--model_size=tiny', '--rounds=1')
+  result = in_process('model', '--model_config=pretrain:tiny', '--rounds=1')
   ours, theirs = (result['models'][name] for name in ('linoss', 'conv'))
   assert abs(theirs['params'] / ours['params'] - 1) < 0.5  # widths come in steps of 8 channels
   assert result['linoss_over_conv_training'] == ours['ms'] / theirs['ms']
