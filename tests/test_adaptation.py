@@ -127,6 +127,7 @@ def test_updates_reach_every_matrix_and_the_recurrence_and_have_their_rank():
   assert all((after[name] > 0).all() for name in positive)
 
 
+@pytest.mark.slow
 def test_every_update_has_a_gradient():
   """Of `up` and of the recurrence at the start; of `down` once `up` is not zero."""
   way, whole = Lora(rank=2), base()

@@ -60,6 +60,7 @@ def test_gaps_are_filled_and_what_was_measured_comes_back():
   np.testing.assert_array_equal(model().reconstruct(garbage).values, filled.values)
 
 
+@pytest.mark.slow
 def test_what_is_measured_has_no_unit():
   """Ten times the absorbance: the same vector, ten times the filled band."""
   one = dataclasses.replace(with_gaps(molecules()), state='measured', kind='absorbance')
