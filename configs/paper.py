@@ -15,7 +15,8 @@ from collections.abc import Sequence
 
 from ml_collections import ConfigDict
 
-from configs import default, nir, rruff, spektron_adapt
+from configs import nir, rruff, spektron_adapt
+from configs.tables import corn
 
 PARTS = ('pretrain', 'physics', 'real', 'spektron')
 SEEDS = ({'seed': 0}, {'seed': 1}, {'seed': 2})
@@ -34,16 +35,20 @@ FEW = tuple(
 )
 FEW_DATA = ('corn', 'tecator', 'tablets_idrc2002')
 REAL_TABLES = (
-  *('rruff_labels', 'rruff_shift', 'rruff_archive', 'rruff_minerals'),
+  *('rruff_labels', 'rruff_shift', 'rruff_deals', 'rruff_corrected', 'rruff_archive'),
+  *('rruff_minerals', 'rruff_minerals_lasers'),
   *('corn', 'tecator', 'tecator_grouped', 'tablets', 'nirsoil', 'wheat_kernels'),
 )
 
+CORN = ('corn_m5', 'corn_mp5', 'corn_mp6')
 NEAR_INFRARED = (
-  *('corn_m5', 'corn_mp5', 'corn_mp6', 'tecator', 'tecator_apart', 'tecator_repeated'),
+  *('tecator', 'tecator_apart', 'tecator_repeated'),
   *('tablets_1', 'tablets_2', 'nirsoil', 'wheat_kernels'),
 )
-NUMBERS = ('pls', 'pcr', 'ridge', 'svm', 'gaussian_process', 'random_convolutions', 'forest')
+NUMBERS = corn.METHODS
+LONGER = ('random_convolutions', 'forest', 'neighbours', 'wavelet_peaks')
 CLASSES = ('pls_da', 'ridge', 'svm', 'random_convolutions', 'neighbours')
+CORRECTED = ('snv', 'arpls', 'arpls_snv')
 FIXED = ('raw', 'snv', 'msc', 'derivative_snv', 'second_derivative_snv')
 
 
@@ -151,14 +156,13 @@ def _study(folder: str, binary: str, flags: dict) -> dict:
 
 
 def _networks() -> list[dict]:
-  """Each variant's own sweep; means of three networks beside it."""
-  three = {'train.members': (3,), 'seed': (0,)}
-  labels = default.product({'dataset.rruff_splits.labels': rruff.LABELS}, three)
+  """Each variant's own sweep."""
   return [
-    _sweep('rruff/strong', 'rruff:strong', (*rruff.sweep('strong'), *labels), SPLITS),
-    _sweep('rruff/archive', 'rruff:archive', (*rruff.sweep('archive'), *labels), ARCHIVE),
-    _sweep('rruff/paper', 'rruff:paper', data=SPLITS),
-    _sweep('rruff/tokens', 'rruff:tokens', data=SPLITS),
+    *(
+      _sweep(f'rruff/{name}', f'rruff:{name}', data=SPLITS)
+      for name in ('strong', 'paper', 'corrected', 'tokens')
+    ),
+    _sweep('rruff/archive', 'rruff:archive', data=ARCHIVE),
     _sweep('rruff_minerals/cnn', 'rruff_minerals:cnn', data=MINERALS),
     _sweep('rruff_minerals/linoss', 'rruff_minerals:linoss', data=MINERALS),
     *(_near_infrared(variant) for variant in ('cnn', 'linoss')),
@@ -183,13 +187,14 @@ def _tiny_networks() -> list[dict]:
 
 
 def _cells() -> tuple[dict, ...]:
-  minerals = tuple(f'rruff_{labels}' for labels in rruff.LABELS)
-  more = ('neighbours', 'wavelet_peaks')
+  minerals = (*(f'rruff_{labels}' for labels in rruff.LABELS), 'rruff_deals')
   return (
-    _group(NEAR_INFRARED, (*NUMBERS, *more), ('chosen',)),
-    _group(NEAR_INFRARED, ('pls',), FIXED),
+    _group((*CORN, *NEAR_INFRARED), NUMBERS, ('chosen',)),
+    _group(NEAR_INFRARED, LONGER, ('chosen',)),
+    _group((*CORN, *NEAR_INFRARED), ('pls',), FIXED),
     _group(minerals, CLASSES, ('raw', 'derivative_snv')),
     _group(minerals, ('aligned_svm',), ('raw',)),  # it takes derivatives itself
+    _group(('rruff_deals',), ('svm', 'ridge', 'pls_da', 'neighbours'), CORRECTED),
   )
 
 

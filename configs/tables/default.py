@@ -86,6 +86,7 @@ def real(
   targets: dict[str, tuple[str, str]],
   networks: tuple[tuple[str, str], ...] = (),
   of: dict[str, str] | None = None,
+  methods: tuple[str, ...] = tuple(CLASSICAL),
 ) -> ConfigDict:
   """A table of methods on real spectra: RMSEP of properties, runs below chemometrics/PROTOCOL.
 
@@ -96,6 +97,7 @@ def real(
     networks: (variant, preprocessing) of runs of configs/nir.py that stand there too, and PLS under
       each of their preprocessings.
     of: config keys of these runs.
+    methods: the classical ones.
   """
   c = get_config()
   row = lambda label, name, preprocessing='chosen', method='model': {
@@ -112,7 +114,7 @@ def real(
   }
   also = dict.fromkeys(['raw', *(name for _, name in networks)])
   c.rows = (
-    *(row(label, name) for name, label in CLASSICAL.items()),
+    *(row(CLASSICAL[name], name) for name in methods),
     *(row(f'PLS, {words}', 'pls', name) for name, words in PREPROCESSED.items() if name in also),
     *(network(*asked) for asked in networks),
     row('mean of the training side', 'pls', 'chosen', 'mean'),

@@ -5,6 +5,7 @@ python -m experiments.table --tables=rruff_labels
 
 from ml_collections import ConfigDict
 
+from configs import rruff
 from configs.tables import default
 
 PAPER = (
@@ -26,22 +27,36 @@ def score(label: str, path: str, regime: str = 'given') -> dict:
   return default.result(label, *paths) | {'regime': regime, 'scale': 100.0}
 
 
-def networks(where: dict) -> tuple[dict, ...]:
-  """Rows of the networks and of nearest neighbours, of runs in rruff/VARIANT that match `where`."""
-  row = lambda label, variant, more, method='model': {
-    'label': label,
-    'runs': f'rruff/{variant}/**',
-    'where': {**where, **more},
-    'method': method,
-  }
-  alone, pools = {'train.members': 1}, 'encoder.compact_cnn.pools'
+def _row(label: str, variant: str, where: dict, method: str = 'model') -> dict:
+  return {'label': label, 'runs': f'rruff/{variant}/**', 'where': where, 'method': method}
+
+
+def convolutional(where: dict) -> tuple[dict, ...]:
+  """Rows of the CNNs, of runs in rruff/VARIANT that match `where`."""
+  pools = 'encoder.compact_cnn.pools'
   return (
-    row('strong CNN', 'strong', alone),
-    row('strong CNN, mean of three', 'strong', {'train.members': 3}),
-    *(row(f'compact CNN, last pool {m}', 'paper', {pools: (2, 2, m)}) for m in (2, 16, 64)),
-    row('tokens, {backbone.name}', 'tokens', {}),
-    row('nearest spectrum, differences', 'strong', alone, 'nearest_difference'),
-    row('nearest spectrum', 'strong', alone, 'nearest'),
+    _row('strong CNN', 'strong', where),
+    *(
+      _row(f'compact CNN, last pool {m}', 'paper', {**where, pools: (2, 2, m)}) for m in rruff.POOLS
+    ),
+  )
+
+
+def sequential(where: dict) -> tuple[dict, ...]:
+  """Rows of our backbones on tokens, which have the fixed split alone."""
+  return tuple(
+    _row(f'tokens, {name}', 'tokens', {**where, 'backbone.name': name}) for name in rruff.BACKBONES
+  )
+
+
+def nearest(where: dict) -> tuple[dict, ...]:
+  """Rows of the nearest training spectrum by cosine, which stands in the report of each run."""
+  return tuple(
+    _row(label, 'strong', where, method)
+    for label, method in (
+      ('nearest spectrum', 'nearest'),
+      ('nearest difference spectrum', 'nearest_difference'),
+    )
   )
 
 
@@ -58,20 +73,26 @@ def classical(where: dict) -> tuple[dict, ...]:
   )
 
 
+def rows(where: dict) -> tuple[dict, ...]:
+  """All of them that match `where`."""
+  parts = (convolutional, sequential, nearest, classical)
+  return tuple(row for part in parts for row in part(where))
+
+
 def get_config() -> ConfigDict:
   c = default.get_config()
   c.caption = (
     'Accuracy on the 150 published test spectra of 63 minerals, for each number of labelled '
     'training spectra.'
   )
-  c.rows = (*networks({'split.regime': 'given'}), *classical({}))
+  c.rows = rows({'split.regime': 'given'})
   c.sections = ('dataset.rruff_splits.labels',)
   c.columns = (
     score('top-1 (%)', 'top1'),
     score('top-3 (%)', 'top3'),
     score('balanced accuracy (%)', 'balanced_accuracy'),
     score('macro-F1 (%)', 'macro_f1'),
-    default.about('time (min)', 'wall_s_total', '{:.0f}', 1 / 60),
+    default.about('time (min)', 'wall_s_total', '{:.1f}', 1 / 60),
   )
   c.references = (
     {'label': 'published CNN', 'values': {'top-1 (%)': 83.0}, 'regime': 'given', 'source': PAPER},

@@ -25,17 +25,23 @@ def rows(regime: str) -> tuple[dict, ...]:
   )
 
 
-def get_config() -> ConfigDict:
+def of_regime(regime: str) -> ConfigDict:
+  """The table of one regime, without its caption."""
   c = default.get_config()
+  c.rows = rows(regime)
+  c.columns = (
+    rruff_labels.score('top-1 (%)', 'top1', regime),
+    rruff_labels.score('top-3 (%)', 'top3', regime),
+    rruff_labels.score('balanced accuracy (%)', 'balanced_accuracy', regime),
+    default.about('time (min)', 'wall_s_total', '{:.1f}', 1 / 60),
+  )
+  return c
+
+
+def get_config() -> ConfigDict:
+  c = of_regime('grouped')
   c.caption = (
     'Accuracy on specimens that were not trained on, of 108 minerals with at least 8 processed '
     'spectra; spectra of a mineral without a training specimen are left out.'
-  )
-  c.rows = rows('grouped')
-  c.columns = (
-    rruff_labels.score('top-1 (%)', 'top1', 'grouped'),
-    rruff_labels.score('top-3 (%)', 'top3', 'grouped'),
-    rruff_labels.score('balanced accuracy (%)', 'balanced_accuracy', 'grouped'),
-    default.about('time (min)', 'wall_s_total', '{:.0f}', 1 / 60),
   )
   return c

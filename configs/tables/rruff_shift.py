@@ -17,9 +17,7 @@ def get_config() -> ConfigDict:
     f'Accuracy with {LABELS} labels on the 150 published test spectra, moved along the axis and '
     'filled as the authors do; at 15 and 30 cm^-1 these are their own shifted test sets.'
   )
-  labels = {'dataset.rruff_splits.labels': LABELS}
-  fixed = rruff_labels.networks({'split.regime': 'given', **labels})
-  c.rows = (*fixed, *rruff_labels.classical(labels))
+  c.rows = rruff_labels.rows({'split.regime': 'given', 'dataset.rruff_splits.labels': LABELS})
   place = lambda k, shift: f'shift_{shift}.top{k}' if shift else f'top{k}'
   c.columns = tuple(
     rruff_labels.score(f'top-{k}, {shift} cm⁻¹ (%)', place(k, shift))
