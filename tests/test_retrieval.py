@@ -269,5 +269,7 @@ def test_the_report_has_every_number_and_its_interval_over_formulas(task):
   assert found['both']['recall_1']['model'] == 1
   assert found['both']['recall_1']['intervals']['model'] == [1, 1]
   assert found['ir']['among_own']['mrr']['mean'] < 0.5
+  assert found['raman']['nre']['mean'] == pytest.approx(1.0)
+  assert found['raman']['nre']['model'] < 1e-9
   assert 0 <= found['groups']['f1']['mean'] <= found['groups']['f1']['intervals']['mean'][1] <= 1
   assert task.table(found)[1][1] == '1.000 [1.000, 1.000]'

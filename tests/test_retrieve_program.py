@@ -20,7 +20,7 @@ def test_a_tiny_run_names_molecules_for_files(tmp_path):
   config = '--config=configs/spektron_retrieval.py:tiny'
   trained = json.loads(finish(start('-m', 'experiments.train', config, workdir)).splitlines()[-1])
   assert trained['library'] == 7027
-  assert trained['both']['recall_1']['kernel_ridge'] > 0.2
+  assert trained['both']['recall_1']['kernel_ridge'] > 0.1
   lines, files = computed.load_lines(), []
   for kind in ('ir', 'raman'):
     values = computed.render(lines, kind, AXIS, 'lorentz', (16.0,), slice(ROW, ROW + 1))[0]

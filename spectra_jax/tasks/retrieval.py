@@ -156,29 +156,33 @@ class Task:
     return found
 
   def metrics(self, outputs: Outputs, targets: Mapping[str, Any]) -> Scores:
-    """See `score`, which needs all of a side at once."""
-    raise NotImplementedError
-
-  def score(self, outputs: Outputs, side: str) -> Scores:
-    """'<mode>.recall_<k>' and '<mode>.mrr', and both among the side's own molecules.
-
-    Of the test side also 'groups.f1'; of the validation side its own molecules are the library.
+    """'<mode>.recall_<k>' and '<mode>.mrr' of a whole side, whose `examples` the targets are, and
+    both among the side's own molecules; '<kind>.nre' of predicted spectra: their squared error over
+    that of the mean.
     """
-    examples = self.examples(side)
-    points_MxV = np.asarray(self.points(outputs))[examples['kind'] == LIBRARY, 0]
-    row_M = examples['row'][examples['kind'] == LIBRARY]
-    root = {kind: np.sqrt(examples[kind]) / self.scale[kind] for kind in KINDS}
+    row_M = targets['row'][targets['kind'] == LIBRARY]
+    points_MxV = np.asarray(self.points(outputs))[targets['kind'] == LIBRARY, 0]
+    root = {kind: np.sqrt(targets[kind]) / self.scale[kind] for kind in KINDS}
     query_NxV = np.asarray(self.queries(outputs, root))
-    own = getattr(self.split, side)
-    place_Q = np.searchsorted(row_M, own)  # rows of a side and of the library ascend
+    # Rows of a side and of the library ascend.
+    place_Q = np.searchsorted(row_M, targets['row'][targets['kind'] == 0])
     found, widths = {}, self.widths(outputs['sharpness'])
     for k, mode in enumerate(MODES):
-      asked_N, told_V = examples['kind'] == k, columns(mode, widths)
+      asked_N, told_V = targets['kind'] == k, columns(mode, widths)
       for name, rows_K in (('', np.arange(len(row_M))), ('among_own.', place_Q)):
         library = Library(row_M[rows_K], points_MxV[rows_K])
         true_Q = np.searchsorted(rows_K, place_Q)
         rank_Q = library.ranks(query_NxV[asked_N], true_Q, told_V)
         found |= {f'{mode}.{name}{key}': x for key, x in ranked(rank_Q, asked_N).items()}
+    for kind in (kind for kind in KINDS if kind in outputs):
+      square = lambda guess, kind=kind: ((guess - root[kind]) ** 2).sum(1) * (targets['kind'] == 0)
+      errors = square(np.asarray(outputs[kind])[:, 0]), square(np.float32(self.mean[kind]))
+      found[f'{kind}.nre'] = Terms('ratio', np.float64(np.stack(errors)))
+    return found
+
+  def score(self, outputs: Outputs, side: str) -> Scores:
+    """`metrics` of outputs for one whole side, on the host; of the test side also 'groups.f1'."""
+    found = self.metrics(outputs, self.examples(side))
     if side == 'test' and 'embedding' in outputs:
       found['groups.f1'] = self._group_score(np.asarray(outputs['embedding']))
     return found

@@ -142,21 +142,22 @@ class Task:
     return {'info_nce': info_nce(query_BxV, weight_BxV, points_BxWxV, targets['label'])}
 
   def metrics(self, outputs: Outputs, targets: Mapping[str, Any]) -> Scores:
-    """See `score`, which needs all of a side at once."""
-    raise NotImplementedError
-
-  def score(self, outputs: Outputs, side: str) -> Scores:
-    """'<kind>.recall_<k>' and '<kind>.mrr' of the side's spectra in its library."""
-    examples = self.examples(side)
+    """'<kind>.recall_<k>' and '<kind>.mrr' of the spectra of a whole side, whose `examples` the
+    targets are, in its library.
+    """
     found, point_NxV = {}, np.asarray(outputs['point'])[:, 0]
     for k, kind in enumerate(self.kinds):
-      of_kind = examples['kind'] == k
-      asked_N, there_N = of_kind & examples['asked'], of_kind & ~examples['asked']
-      library = Library(examples['row'][there_N], point_NxV[there_N])
-      true_Q = np.searchsorted(library.ids, examples['row'][asked_N])  # rows ascend in both
+      of_kind = targets['kind'] == k
+      asked_N, there_N = of_kind & targets['asked'], of_kind & ~targets['asked']
+      library = Library(targets['row'][there_N], point_NxV[there_N])
+      true_Q = np.searchsorted(library.ids, targets['row'][asked_N])  # rows ascend in both
       rank_Q = library.ranks(point_NxV[asked_N], true_Q)
       found |= {f'{kind}.{key}': x for key, x in ranked(rank_Q, asked_N).items()}
     return found
+
+  def score(self, outputs: Outputs, side: str) -> Scores:
+    """`metrics` of outputs for one whole side, on the host."""
+    return self.metrics(outputs, self.examples(side))
 
   def baselines(self, side: str, names: tuple[str, ...] = BASELINES) -> dict[str, Outputs]:
     """Points of methods without a network: {'point': [N, 1, V]}."""
