@@ -191,6 +191,12 @@ def stop_on_nan(step: int, metrics: Mapping[str, float], batch: Mapping, workdir
   )
 
 
+def heed(task: Any, step: int, validation: Mapping[str, float]) -> None:
+  """Lets a task that has an `alarm(step, validation)` stop the run, by an exception of its own."""
+  if hasattr(task, 'alarm'):
+    task.alarm(step, validation)
+
+
 # ---- the loop ---------------------------------------------------------------
 
 
@@ -275,6 +281,7 @@ def train(run: Run, profiled: bool = False) -> dict[str, Any]:
         validation = validate(state)
         log.validation(done, validation)
         meter.mark(done)
+        heed(task, done, validation)
       if checkpoints.should_save(done) or last or preempted:
         settle()  # never save a state whose loss was not looked at
         checkpoints.save(done, state, validation, force=last or preempted)

@@ -102,6 +102,7 @@ def test_a_baseline_is_absorbance_or_a_share_of_the_highest_point():
   np.testing.assert_allclose(under('raman') - lines(1500.0, height=2.0), 2 * slope, atol=2e-5)
 
 
+@pytest.mark.slow
 def test_noise_is_of_the_light():
   keys = jax.random.split(jax.random.key(1), 400)
 
@@ -177,6 +178,7 @@ def test_every_molecule_is_measured_once_a_kind(file):
   assert set(new.meta['instrument']) == set(instruments.NAMES[7:])
 
 
+@pytest.mark.slow
 def test_another_seed_is_another_day(file):
   first, again, other = (
     instruments.load(SHORT, path=file, kinds=('raman',), seed=seed)['raman'].values

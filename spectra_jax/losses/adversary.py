@@ -1,16 +1,15 @@
 """A classifier tries to tell the instrument from the chemistry; what it learns from is turned."""
 
-import functools
-
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from spectra_jax.losses.cross_entropy import cross_entropy
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
-def reverse(x: jax.Array, strength: float) -> jax.Array:
-  """x; its gradient comes back times -strength.
+@jax.custom_vjp
+def reverse(x: jax.Array, strength: jax.Array) -> jax.Array:
+  """x; its gradient comes back times -strength, which is a number or broadcasts to x.
 
   What lies before makes the loss larger by the same step that makes it smaller for what lies
   behind (Ganin & Lempitsky 2015, arXiv:1409.7495).
@@ -20,11 +19,11 @@ def reverse(x: jax.Array, strength: float) -> jax.Array:
 
 
 def _reverse_fwd(x, strength):
-  return reverse(x, strength), None
+  return x, strength
 
 
-def _reverse_bwd(strength, _, cotangent):
-  return (jax.tree.map(lambda g: -strength * g, cotangent),)
+def _reverse_bwd(strength, cotangent):
+  return -strength * cotangent, jnp.zeros_like(strength)
 
 
 reverse.defvjp(_reverse_fwd, _reverse_bwd)
@@ -36,7 +35,8 @@ def adversary(logits_BxI: jax.Array, target_BxI: jax.Array) -> jax.Array:
   1 = chance, the aim of what lies before `reverse`; 0 = the instrument is told for certain.
 
   Args:
-    logits_BxI: of a classifier that looks at `reverse(z_chem, strength)`.
+    logits_BxI: of a classifier that looks at `reverse(z_chem, strength)`. Of one that looks at
+      z_inst as it is the same loss asks that the instrument be told.
     target_BxI: one-hot.
 
   Raises:

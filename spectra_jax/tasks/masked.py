@@ -106,7 +106,7 @@ class Task:
     self, keys_B: jax.Array, step: ArrayLike, batch: Mapping[str, jax.Array], train: bool
   ) -> tuple[dict[str, Any], dict[str, jax.Array]]:
     """Hides bands, then scales what is left: (model inputs, targets)."""
-    visible = self._training_mask(keys_B, step) if train else self._held_out_mask(batch['mask'])
+    visible = self.training_mask(keys_B, step) if train else self.held_out_mask(batch['mask'])
     scale_Bx1 = jnp.asarray(self.scale_K, jnp.float32)[batch['kind']][:, None]
     # Hidden values are replaced before the square root, whose slope at 0 would make a NaN of them.
     seen = jnp.sqrt(jnp.where(visible, batch['values'], 1.0)) / scale_Bx1
@@ -265,13 +265,15 @@ class Task:
   def options(self) -> ConfigDict:
     return self.config.task.masked
 
-  def _training_mask(self, keys_B: jax.Array, step: ArrayLike) -> jax.Array:
+  def training_mask(self, keys_B: jax.Array, step: ArrayLike) -> jax.Array:
+    """[B, L] visible points at a step of the curriculum."""
     o = self.options
     progress = jnp.clip(step / max(o.ratio_steps, 1), 0.0, 1.0)
     ratio = o.ratio_start + (o.ratio - o.ratio_start) * progress
     return jax.vmap(lambda key: visible_points(key, self.nu_L, ratio, o.band_cm))(keys_B)
 
-  def _held_out_mask(self, mask_B: jax.Array) -> jax.Array:
+  def held_out_mask(self, mask_B: jax.Array) -> jax.Array:
+    """[B, L] visible points of the fixed masks by their numbers."""
     o = self.options
     key = jax.random.key(EVAL_SEED)
     draw = lambda i: visible_points(jax.random.fold_in(key, i), self.nu_L, o.ratio, o.band_cm)
@@ -296,7 +298,7 @@ class Task:
       return inpainting.nearest(values, visible, train)
     groups = self.spectra[self.kinds[k]].meta['group'][self.split.train]
     masks = np.asarray(
-      self._held_out_mask(jnp.arange(min(SHRINKAGE_MASKS, self.options.eval_masks)))
+      self.held_out_mask(jnp.arange(min(SHRINKAGE_MASKS, self.options.eval_masks)))
     )
     best, _ = inpainting.choose_shrinkage(train, groups, masks, self.options.shrinkage_folds)
     return inpainting.fit_gaussian(train, best).predict(values, visible)

@@ -1,0 +1,74 @@
+"""What keeps chemistry and instrument apart: the runs of configs/spektron_instruments.py.
+
+python -m experiments.table --tables=spektron_disentangle
+"""
+
+from ml_collections import ConfigDict
+
+from configs import spektron_instruments
+from configs.tables import default
+
+WORDS = {
+  'swap_consistency': 'swap consistency',
+  'contrastive': 'contrastive',
+  'instrument': 'the classifier of z_inst',
+  'adversary': 'adversary',
+  'sinkhorn': 'transport',
+  'information_bottleneck': 'the price of information',
+  'denoising': 'denoising',
+  'non_negativity': 'non-negativity',
+}
+CHEM, INST = 'instrument from z_chem', 'from z_inst'
+KINDS = (('ir', 'IR'), ('raman', 'Raman'))
+
+
+def get_config() -> ConfigDict:
+  c = default.get_config()
+  c.caption = (
+    'Latents of spectra from six simulated instruments a kind, of held-out molecules: how often a '
+    'linear probe tells the instrument (chance 0.167), the error of what it tells of the atoms '
+    '(over their deviation), and the error of swapped latents and of hidden bands (1 = the mean '
+    'spectrum).'
+  )
+  c.rows = (
+    _row('all losses', ()),
+    _row('none that keeps apart', spektron_instruments.APART),
+    *(_row(f'without {WORDS[term]}', (term,)) for term in spektron_instruments.ALONE),
+  )
+  c.columns = tuple(
+    _column(f'{label}, {name}', f'{kind}.{score}')
+    for score, label in (
+      ('instrument_chem', CHEM),
+      ('instrument_inst', INST),
+      ('properties', 'atoms from z_chem'),
+      ('swap', 'swap'),
+    )
+    for kind, name in KINDS
+  ) + (
+    *(default.result(f'NRE, {name}', f'{kind}.nre', f'{kind}.{{method}}') for kind, name in KINDS),
+    default.about('active units', 'results.units.active_chem', '{:.0f}'),
+    default.about('wall time (min)', 'wall_s', '{:.0f}', 1 / 60),
+  )
+  told = [f'{label}, {name}' for label in (CHEM, INST) for _, name in KINDS]
+  guessing = {'values': dict.fromkeys(told, 1 / 6), 'regime': 'grouped', 'source': 'one of six'}
+  c.references = ({'label': 'guessing', **guessing},)
+  c.seeds = (0,)
+  c.against = 'all losses'
+  return c
+
+
+def _row(label: str, off: tuple[str, ...]) -> dict:
+  """The runs in which these weights are 0 and the others what the config says."""
+  weights = spektron_instruments.WEIGHTS
+  switched = (*spektron_instruments.ALONE,)
+  where = {f'loss.weights.model.{term}': 0.0 if term in off else weights[term] for term in switched}
+  return {
+    'label': label,
+    'runs': 'spektron_instruments/**',
+    'where': {'task.name': 'foundation', **where},
+    'method': 'model',
+  }
+
+
+def _column(label: str, score: str) -> dict:
+  return default.of_model(label, score, 'grouped')

@@ -1,0 +1,98 @@
+"""The foundation model on views of samples: latents swapped between them, classifiers of them."""
+
+from collections.abc import Mapping
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from spectra_jax.foundation import FoundationModel
+from spectra_jax.gather import neighbours
+from spectra_jax.losses.adversary import reverse
+from spectra_jax.views import BORROWED, FIRST
+
+
+class Classifier(nn.Module):
+  """Tells instruments apart by a latent, each kind's on its own.
+
+  Attributes:
+    instruments: I.
+    hidden: channels of the layer between; 0 = none.
+    reversal: an adversary's gradient goes back to the latent times minus this, where it tells the
+      instrument better than by chance; where it does not there is nothing to hide from it, and to
+      mislead it further would only make the latent grow. -1 = no adversary: all goes back as it is.
+  """
+
+  instruments: int
+  hidden: int
+  reversal: float
+
+  @nn.compact
+  def __call__(self, z_BxKxVxZ: jax.Array, number_BxKxV: jax.Array) -> jax.Array:
+    """Latents and the numbers of their instruments, from 1 -> logits_BxKxVxI."""
+    kinds = z_BxKxVxZ.shape[1]
+    into = nn.Dense(self.hidden, name='in') if self.hidden else None
+    out = nn.Dense(kinds * self.instruments, name='out')
+
+    def logits(z):
+      every = out(nn.gelu(into(z)) if into else z)
+      return jnp.einsum('bkvki->bkvi', every.reshape(*z.shape[:3], kinds, self.instruments))
+
+    if self.reversal < 0:
+      return logits(reverse(z_BxKxVxZ, self.reversal))
+    share_BxKxVxI = jax.nn.softmax(logits(jax.lax.stop_gradient(z_BxKxVxZ)))
+    true_BxKxVxI = jax.nn.one_hot(number_BxKxV - 1, self.instruments)
+    told_BxKxV = (share_BxKxVxI * true_BxKxVxI).sum(-1) > 1 / self.instruments
+    return logits(reverse(z_BxKxVxZ, self.reversal * told_BxKxV[..., None]))
+
+
+class Disentangled(nn.Module):
+  """The foundation model on views, swaps of its latents, and classifiers, which only train it.
+
+  Attributes:
+    foundation: `spectra_jax.foundation.FoundationModel`, whose parameters are under this name.
+    classifiers: latent -> what tells instruments by it, its logits being 'chem_logits' or so.
+  """
+
+  foundation: FoundationModel
+  classifiers: Mapping[str, nn.Module]
+
+  def __call__(
+    self,
+    values: jax.Array,
+    visible: jax.Array,
+    fwhm_cm: jax.Array,
+    number: jax.Array,
+    nu_L: np.ndarray,
+    train: bool,
+  ) -> dict[str, jax.Array]:
+    """values and visible [V, K, B, L]; FWHM, instrument [V, K, B] -> outputs [B, K, V, ...].
+
+    In training each view borrows the z_inst of the next example's other view; in evaluation the
+    first view on a training instrument borrows that of the lender, and 'swapped' has one view.
+    """
+    views, kinds, batch = values.shape[:3]
+    flat = lambda x: x.reshape(-1, *x.shape[3:])
+    kind = jnp.broadcast_to(jnp.arange(kinds)[:, None], (views, kinds, batch))
+    inputs = map(flat, (values, visible, kind))
+    found = self.foundation(*inputs, nu_L, train, flat(fwhm_cm))
+    first = lambda x: jnp.moveaxis(x, 2, 0).swapaxes(1, 2)
+    part = lambda x: first(x.reshape(views, kinds, batch, *x.shape[1:]))
+    outputs = {name: part(x) for name, x in found.items()}
+    if 'decoded' in outputs:
+      outputs['swapped'] = self._swapped(outputs, nu_L, train)
+    return outputs | {
+      f'{latent}_logits': classify(outputs[latent], first(number))
+      for latent, classify in self.classifiers.items()
+    }
+
+  def _swapped(self, outputs, nu_L, train) -> jax.Array:
+    chem, inst = outputs['chem'], outputs['inst']
+    if train:
+      inst = neighbours(inst)[:, :, ::-1]
+    else:
+      chem, inst = chem[:, :, FIRST : FIRST + 1], inst[:, :, BORROWED : BORROWED + 1]
+    flat = lambda x: x.reshape(-1, x.shape[-1])
+    swapped = self.foundation.decode(flat(chem), flat(inst), nu_L)
+    return swapped.reshape(*chem.shape[:3], -1)
