@@ -2,7 +2,8 @@
 
   python -m experiments.train --config=configs/spektron_search.py:quick --workdir=runs/search
 
-Hardware: two CPU cores. Variants: quick, and tiny, which tests run.
+Hardware: two CPU cores; a step of quick takes 0.17 s of CPU time. Variants: quick, and tiny, which
+tests run.
 """
 
 from ml_collections import ConfigDict
@@ -28,7 +29,7 @@ def get_config(variant: str = 'quick') -> ConfigDict:
   c.optimizer.ema_decay = 0.99
   c.checkpoint.best_metric = 'error'
   c.train.batch_size, c.train.eval_batch_size = 64, 256
-  c.train.steps, c.train.eval_every, c.checkpoint.every = 1500, 500, 500
+  c.train.steps, c.train.eval_every, c.checkpoint.every = 3000, 1000, 1000
   if variant == 'tiny':
     c.axis.points, c.axis.high_cm = 512, 2400.0
     c.split.train_share = 0.1
