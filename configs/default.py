@@ -185,10 +185,10 @@ def get_config() -> ConfigDict:
   c.task.cross_spectral.intensities = False  # the head gives intensities, not their square roots
   c.task.cross_spectral.hidden = 0.0  # largest share of the seen spectrum hidden in training
   c.task.cross_spectral.band_cm = 60.0  # width of one hidden band [cm^-1]
-  c.task.cross_spectral.components = (20, 40, 60)  # of PLS2, those that folds choose from
-  c.task.cross_spectral.shrinkages = (1e-2, 3e-3, 1e-3, 3e-4, 1e-4)  # of ridge, likewise
-  c.task.cross_spectral.kernel_widths = (1.0, 3.0, 10.0)  # over the median squared distance
-  c.task.cross_spectral.kernel_shrinkages = (3e-2, 1e-2, 3e-3)  # where the kernel is 1 at 0
+  c.task.cross_spectral.components = (20, 40, 80)  # of PLS2, those that folds choose from
+  c.task.cross_spectral.shrinkages = (1.0, 0.3, 0.1, 0.03, 0.01)  # of ridge, likewise
+  c.task.cross_spectral.kernel_widths = (0.5, 1.0, 2.0)  # over the median squared distance
+  c.task.cross_spectral.kernel_shrinkages = (0.1, 0.03, 0.01)  # where the kernel is 1 at 0
   c.task.cross_spectral.folds = 3  # grouped, of the training side, where there is a choice
   c.task.cross_spectral.peak_prominence = 0.05  # least, over the range of the spectrum
   c.task.cross_spectral.peak_separation_cm = 10.0  # of two peaks of one spectrum [cm^-1]

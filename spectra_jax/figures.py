@@ -271,9 +271,10 @@ def scaling(panels: Mapping[str, Mapping[str, Sequence[tuple]]]) -> Figure:
       ax.errorbar(x, value, ends, capsize=3, label=label, **style)
     ax.set_xscale('log')
     ax.set_yscale('log')
-    ax.yaxis.set_major_formatter('{x:g}')
-    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    ax.yaxis.set_minor_formatter(NullFormatter())
+    for axis, shown in ((ax.xaxis, '{x:,.0f}'), (ax.yaxis, '{x:g}')):
+      axis.set_major_formatter(shown)
+      axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+      axis.set_minor_formatter(NullFormatter())
     ax.set_xlabel(xlabel, fontsize=12)
     ax.tick_params(labelsize=11)
     ax.grid(alpha=0.3)

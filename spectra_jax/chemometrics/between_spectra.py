@@ -16,7 +16,7 @@ from spectra_jax.chemometrics import nested
 from spectra_jax.chemometrics import pls as pls1
 from spectra_jax.chemometrics import ridge as ridge1
 
-KEPT_VARIANCE = 0.999  # of the targets of PLS2
+KEPT_VARIANCE = 0.9999  # of the targets of PLS2
 Predict = Callable[[np.ndarray], np.ndarray]  # [B, L] -> [B, M]
 Method = Callable[[np.ndarray, np.ndarray, Sequence[Any]], Iterator[Predict]]
 
@@ -34,7 +34,7 @@ def pls(
   """PLS2 of each number of components (ikpls), values and targets centred and not scaled.
 
   It is fitted to the principal components of the targets, since PLS2 turns with them and costs
-  their number cubed; those of the last thousandth of the variance are left at their mean.
+  their number cubed; those of the last 0.01 % of the variance are left at their mean.
   """
   most, mean_M = min(max(components), *values_NxL.shape), targets_NxM.mean(0)
   _, size_R, turn_RxM = np.linalg.svd(targets_NxM - mean_M, full_matrices=False)
