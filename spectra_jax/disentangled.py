@@ -83,7 +83,7 @@ class Disentangled(nn.Module):
     if 'decoded' in outputs:
       outputs['swapped'] = self._swapped(outputs, nu_L, train)
     return outputs | {
-      f'{latent}_logits': classify(outputs[latent], first(number))
+      f'{latent}_logits': classify(outputs[f'{latent}_mean'], first(number))
       for latent, classify in self.classifiers.items()
     }
 

@@ -4,6 +4,8 @@ Scores of one kind of spectrum stand at KIND.SCORE.METHOD of a report:
 
   instrument_chem       share of spectra whose instrument a linear probe tells from z_chem: chance
   ..._nonlinear         the same of a nonlinear probe
+  ..._sampled           of a linear probe of samples of q(z_chem | spectrum), whose noise the mean
+                        does not have: what is left for those who read the latent as training does
   instrument_inst       from z_inst: 1
   properties            error of what a linear probe of z_chem says of atoms, over their deviation,
                         beside the same probe of the spectrum itself
@@ -133,24 +135,27 @@ def _of_kind(latents: Latents, k: int) -> dict[str, Terms]:
 
 def _instrument(latents: Latents, k: int, name: str, thorough: bool) -> dict[str, Terms]:
   """Of all views on training instruments, added up for each molecule."""
-  features = latents.outputs[f'{name}_mean'][:, k, latents.first :]
   number = latents.targets['number'][:, k, latents.first :] - 1
   molecules, views = number.shape
   group = np.repeat(latents.group_N, views)
-  flat = features.reshape(molecules * views, -1)
-  asked = (flat, number.reshape(-1), group, instruments.TRAINING)
 
-  def told(nonlinear):
-    parts = probes.told_class(*asked, nonlinear=nonlinear).parts_KxN
+  def told(features, nonlinear=False):
+    flat = features[:, k, latents.first :].reshape(molecules * views, -1)
+    about = (number.reshape(-1), group, instruments.TRAINING)
+    parts = probes.told_class(flat, *about, nonlinear=nonlinear).parts_KxN
     return Terms('ratio', parts.reshape(2, molecules, views).sum(-1))
 
+  mean = latents.outputs[f'{name}_mean']
   chance = np.full(molecules, views / instruments.TRAINING)
   found = {
-    f'instrument_{name}.model': told(nonlinear=False),
+    f'instrument_{name}.model': told(mean),
     f'instrument_{name}.chance': Terms('ratio', np.stack([chance, np.full(molecules, views)])),
   }
   if thorough:
-    found[f'instrument_{name}_nonlinear.model'] = told(nonlinear=True)
+    noise = np.random.default_rng(probes.SEED).normal(size=mean.shape)
+    sampled = mean + np.exp(0.5 * latents.outputs[f'{name}_log_variance']) * noise
+    found[f'instrument_{name}_nonlinear.model'] = told(mean, nonlinear=True)
+    found[f'instrument_{name}_sampled.model'] = told(sampled)
   return found
 
 

@@ -29,6 +29,7 @@ from spectra_jax.losses.selection_rules import selection_rules
 from spectra_jax.losses.sinkhorn import sinkhorn
 from spectra_jax.losses.sum_rules import molecule, sum_rules, upper_bound
 from spectra_jax.losses.swap_consistency import swap_consistency
+from spectra_jax.losses.view_consistency import view_consistency
 from spectra_jax.physics import kramers_kronig as transforms
 
 AXIS = np.linspace(500.0, 2000.0, 128)  # cm^-1
@@ -165,6 +166,12 @@ def _information_bottleneck():
   return Example(loss, tuple(wrong), tuple(right), strong=())
 
 
+def _view_consistency():
+  mean, log_variance, other, other_log_variance = RNG.normal(size=(4, 3, 5))
+  wrong, right = (other, other_log_variance), (mean, log_variance)
+  return Example(view_consistency, (*right, *wrong), (*right, *right), strong=())
+
+
 def _sinkhorn():
   x, y = RNG.normal(size=(2, 3, 4))
   loss = functools.partial(sinkhorn, blur=0.5, iterations=20)
@@ -189,6 +196,7 @@ def examples() -> dict[str, Example]:
     'info_nce': _info_nce(),
     'adversary': _adversary(),
     'information_bottleneck': _information_bottleneck(),
+    'view_consistency': _view_consistency(),
     'sinkhorn': _sinkhorn(),
     'non_negativity': Example(
       functools.partial(non_negativity, **single(kind='absorbance')),

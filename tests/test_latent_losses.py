@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.optimize
+import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +18,7 @@ from spectra_jax.losses.denoising import denoising
 from spectra_jax.losses.information_bottleneck import information_bottleneck
 from spectra_jax.losses.sinkhorn import sinkhorn
 from spectra_jax.losses.swap_consistency import swap_consistency
+from spectra_jax.losses.view_consistency import view_consistency
 
 RNG = np.random.default_rng(0)
 
@@ -86,6 +88,23 @@ def test_free_nats_are_of_each_dimension_and_of_the_mean(free):
   open_D = divergence_D > free
   np.testing.assert_array_equal((slope != 0).any(0), open_D)
   np.testing.assert_allclose(slope, np.where(open_D, mean / 6, 0), rtol=1e-5)
+
+
+def test_consistency_of_views_is_the_symmetric_divergence():
+  """By the price of the bottleneck, KL(p | q) with p seen from q's mean and width."""
+  (m, n), (k, l) = draw(2, 3, 4), 0.5 * draw(2, 3, 4)
+  seen = lambda m, k, n, l: information_bottleneck((m - n) * np.exp(-l / 2), k - l, free=0.0)
+  expected = 0.5 * (seen(m, k, n, l) + seen(n, l, m, k))
+  np.testing.assert_allclose(view_consistency(m, k, n, l), expected, rtol=1e-5)
+
+
+def test_what_two_views_agree_on_to_few_nats_tells_little_of_which_it_was():
+  """Of two Gaussians of one width the best guess is known: Phi(d / 2), within Pinsker's bound."""
+  for d in (0.1, 0.5, 1.0):
+    width, none = np.zeros((1, 1), np.float32), np.zeros((1, 1), np.float32)
+    nats = float(view_consistency(none, width, none + d, width)[0])
+    np.testing.assert_allclose(nats, d**2 / 2, rtol=1e-5)
+    assert scipy.stats.norm.cdf(d / 2) <= 0.5 + 0.5 * np.sqrt(nats / 2)
 
 
 # ---- adversary, swap, noise -------------------------------------------------

@@ -74,6 +74,18 @@ def test_an_instrument_in_the_chemistry_is_found():
   assert summary['probe_inst'] == 1.0
 
 
+def test_samples_tell_no_more_than_their_noise_lets_through():
+  both = planted()
+  mixed = np.concatenate([both.outputs['chem_mean'], 0.1 * both.outputs['inst_mean']], -1)
+  found = [
+    values(planted(chem_mean=mixed, chem_log_variance=np.full_like(mixed, log_variance)))
+    for log_variance in (-12.0, 2.0)
+  ]
+  assert found[0]['ir.instrument_chem_sampled.model'] > 0.9
+  assert found[1]['ir.instrument_chem_sampled.model'] < 0.35
+  assert found[1]['ir.instrument_chem.model'] > 0.9
+
+
 def test_an_instrument_that_shifts_the_chemistry_spoils_it_for_the_new_one_alone():
   latents = planted()
   moved = latents.outputs['chem_mean'].copy()

@@ -14,6 +14,7 @@ WORDS = {
   'instrument': 'the classifier of z_inst',
   'adversary': 'adversary',
   'sinkhorn': 'transport',
+  'view_consistency': 'consistency of views',
   'information_bottleneck': 'the price of information',
   'denoising': 'denoising',
   'non_negativity': 'non-negativity',

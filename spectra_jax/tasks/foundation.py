@@ -12,6 +12,7 @@ both are hidden. From each view the model gives
 and its latents are asked to keep apart what they are named after:
 
   z_chem          alike for the views of one molecule, unlike otherwise contrastive
+                  the same distribution for the views of one molecule   view_consistency
                   as one cloud for reference and instruments            sinkhorn
                   of no use to a classifier of instruments              adversary
   z_inst          of use to another one                                 instrument
@@ -51,6 +52,7 @@ from spectra_jax.losses.masked_mse import masked_mse
 from spectra_jax.losses.non_negativity import non_negativity
 from spectra_jax.losses.sinkhorn import sinkhorn
 from spectra_jax.losses.swap_consistency import swap_consistency
+from spectra_jax.losses.view_consistency import view_consistency
 from spectra_jax.scores import Ratios, nest
 from spectra_jax.spectra import Spectra
 from spectra_jax.splits import Split
@@ -299,6 +301,7 @@ class Task:
       'contrastive': contrastive(alike, molecule, temperature=o.temperature),
       'information_bottleneck': self._price(outputs, 'chem'),
       'sinkhorn': self._transport(outputs['chem_mean']),
+      'view_consistency': self._agreement(outputs),
     }
     if 'inst' in outputs:
       terms['information_bottleneck'] += self._price(outputs, 'inst')
@@ -318,6 +321,12 @@ class Task:
     moments = (flat(outputs[f'{name}_{part}']) for part in ('mean', 'log_variance'))
     price = information_bottleneck(*moments, free=self.options.free_nats)
     return price.reshape(len(outputs[f'{name}_mean']), -1).mean(1)
+
+  def _agreement(self, outputs) -> jax.Array:
+    flat = lambda x: x.reshape(-1, x.shape[-1])
+    moments = (outputs['chem_mean'], outputs['chem_log_variance'])
+    views = [flat(x[:, :, view]) for view in (0, 1) for x in moments]
+    return view_consistency(*views).reshape(len(moments[0]), -1).mean(1)
 
   def _transport(self, chem_BxKxVxZ) -> jax.Array:
     o = self.options
