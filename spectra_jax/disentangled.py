@@ -70,29 +70,29 @@ class Disentangled(nn.Module):
     """values and visible [V, K, B, L]; FWHM, instrument [V, K, B] -> outputs [B, K, V, ...].
 
     In training each view borrows the z_inst of the next example's other view; in evaluation the
-    first view on a training instrument borrows that of the lender, and 'swapped' has one view.
+    first view on a training instrument borrows that of the lender, and what is made with it,
+    'swapped' and 'transferred', has that view alone.
     """
     views, kinds, batch = values.shape[:3]
     flat = lambda x: x.reshape(-1, *x.shape[3:])
     kind = jnp.broadcast_to(jnp.arange(kinds)[:, None], (views, kinds, batch))
     inputs = map(flat, (values, visible, kind))
-    found = self.foundation(*inputs, nu_L, train, flat(fwhm_cm))
+    lend = lambda inst_NxZ: flat(_lent(inst_NxZ.reshape(views, kinds, batch, -1), train))
+    found = self.foundation(*inputs, nu_L, train, flat(fwhm_cm), lend)
     first = lambda x: jnp.moveaxis(x, 2, 0).swapaxes(1, 2)
     part = lambda x: first(x.reshape(views, kinds, batch, *x.shape[1:]))
     outputs = {name: part(x) for name, x in found.items()}
-    if 'decoded' in outputs:
-      outputs['swapped'] = self._swapped(outputs, nu_L, train)
+    if not train:
+      borrowing = set(outputs) & {'swapped', 'transferred'}
+      outputs |= {name: outputs[name][:, :, FIRST : FIRST + 1] for name in borrowing}
     return outputs | {
       f'{latent}_logits': classify(outputs[f'{latent}_mean'], first(number))
       for latent, classify in self.classifiers.items()
     }
 
-  def _swapped(self, outputs, nu_L, train) -> jax.Array:
-    chem, inst = outputs['chem'], outputs['inst']
-    if train:
-      inst = neighbours(inst)[:, :, ::-1]
-    else:
-      chem, inst = chem[:, :, FIRST : FIRST + 1], inst[:, :, BORROWED : BORROWED + 1]
-    flat = lambda x: x.reshape(-1, x.shape[-1])
-    swapped = self.foundation.decode(flat(chem), flat(inst), nu_L)
-    return swapped.reshape(*chem.shape[:3], -1)
+
+def _lent(inst_VxKxBxZ: jax.Array, train: bool) -> jax.Array:
+  """The z_inst that each view borrows; in evaluation all but one keep their own."""
+  if not train:
+    return inst_VxKxBxZ.at[FIRST].set(inst_VxKxBxZ[BORROWED])
+  return jnp.moveaxis(neighbours(jnp.moveaxis(inst_VxKxBxZ, 2, 0)), 0, 2)[::-1]

@@ -13,6 +13,9 @@ Scores of one kind of spectrum stand at KIND.SCORE.METHOD of a report:
                         those of a training instrument
   swap                  z_chem of a molecule, z_inst of another one's spectrum: squared error, over
                         that of the mean spectrum; beside it what no swap at all leaves (identity)
+  transfer              the same error of the operator, which also reads the tokens
+  cross                 error of the other kind of spectrum, over that of its mean, from the view of
+                        the protocol (bands hidden); under the kind that is predicted
   decoded               error of the spectrum out of its latents, likewise
 """
 
@@ -24,6 +27,7 @@ import numpy as np
 from spectra_jax import probes
 from spectra_jax.datasets import instruments
 from spectra_jax.forms import Terms
+from spectra_jax.views import PROTOCOL
 
 NATS = ('chem', 'inst')
 
@@ -33,8 +37,8 @@ class Latents:
   """What a model says of one side and what is true of it: arrays [N, K, V, ...] on the host.
 
   Attributes:
-    outputs: 'chem_mean', 'chem_log_variance', of z_inst likewise where there is one; 'decoded', and
-      'swapped' of one view, where there is a decoder.
+    outputs: 'chem_mean', 'chem_log_variance', of z_inst likewise where there is one; of spectra
+      'decoded' and 'cross', and of one view 'swapped' and 'transferred', where there are heads.
     targets: 'number' of the instruments, 'noisy', 'clean', and 'swapped' of one view.
     mean_KxL: training-set mean spectra.
     properties_NxY: what probes ask for.
@@ -128,9 +132,7 @@ def _of_kind(latents: Latents, k: int) -> dict[str, Terms]:
     found['properties.spectrum'] = probes.told_numbers(spectrum, *about)
   if 'inst_mean' in outputs:
     found |= _instrument(latents, k, 'inst', thorough=False)
-  if 'decoded' in outputs:
-    found |= _decoded(latents, k)
-  return found
+  return found | _spectra(latents, k)
 
 
 def _instrument(latents: Latents, k: int, name: str, thorough: bool) -> dict[str, Terms]:
@@ -159,17 +161,25 @@ def _instrument(latents: Latents, k: int, name: str, thorough: bool) -> dict[str
   return found
 
 
-def _decoded(latents: Latents, k: int) -> dict[str, Terms]:
-  own, other = latents.targets['clean'][:, k, latents.first], latents.targets['swapped'][:, k, 0]
+def _spectra(latents: Latents, k: int) -> dict[str, Terms]:
+  """Errors of what there is of decoded, swapped, transferred and crossed spectra."""
+  outputs, clean, first = latents.outputs, latents.targets['clean'], latents.first
+  own, other = clean[:, k, first], latents.targets['swapped'][:, k, 0]
   error = lambda found, true: ((np.float64(found) - true) ** 2).sum(-1)
   ratio = lambda found, true: Terms(
     'ratio', np.stack([error(found, true), error(latents.mean_KxL[k], true)])
   )
-  return {
-    'decoded.model': ratio(latents.outputs['decoded'][:, k, latents.first], own),
-    'swap.model': ratio(latents.outputs['swapped'][:, k, 0], other),
-    'swap.identity': ratio(own, other),
-  }
+  found = {}
+  if 'decoded' in outputs:
+    found['decoded.model'] = ratio(outputs['decoded'][:, k, first], own)
+    found['swap.model'] = ratio(outputs['swapped'][:, k, 0], other)
+    found['swap.identity'] = ratio(own, other)
+  if 'transferred' in outputs:
+    found['transfer.model'] = ratio(outputs['transferred'][:, k, 0], other)
+    found['transfer.identity'] = ratio(own, other)
+  if 'cross' in outputs:
+    found['cross.model'] = ratio(outputs['cross'][:, 1 - k, PROTOCOL], clean[:, k, PROTOCOL])
+  return found
 
 
 def _placed(own: Terms, k: int, kinds: int) -> Terms:

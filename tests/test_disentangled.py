@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from configs import spektron_instruments
+from configs import spektron, spektron_instruments
 from spectra_jax import batches, dropout, splits, train
 from spectra_jax.datasets import computed
 from spectra_jax.disentangled import Classifier
@@ -135,6 +135,42 @@ def test_terms_without_their_parts_are_not_there():
   terms = jax.eval_shape(lambda: _terms(bare, batch))
   assert set(terms) == {'masked_mse', 'denoising', 'non_negativity'}
   assert all(term.shape == (2,) for term in terms.values())
+
+
+@pytest.mark.slow
+def test_transferred_and_crossed_spectra_cost_what_they_are_wrong():
+  _, targets = training_targets((3, 4, 5, 6))
+  task = make_task()
+  clean, swapped = targets['clean'], targets['swapped']
+  # The reference sees the other kind as it was computed, whoever measured this one.
+  true = {'cross': np.broadcast_to(clean[:, ::-1, :1], clean.shape), 'transferred': swapped}
+  right = task.losses({'reconstruction': clean} | true, targets)
+  wrong = task.losses({'reconstruction': clean} | {k: x + 2.0 for k, x in true.items()}, targets)
+  for term in ('cross_mse', 'transferred_mse'):
+    np.testing.assert_array_equal(right[term], 0)
+    np.testing.assert_allclose(wrong[term], 4, rtol=1e-5)
+
+
+@pytest.mark.slow
+def test_the_whole_model_reports_transfers_and_the_other_kind():
+  config = spektron.get_config('tiny')
+  heads = {f'foundation.heads.{name}': head for name, head in spektron.HEADS.items()}
+  sizes = {'foundation.embedding': 8, 'foundation.attention.heads': 2}
+  operator = config.head.transfer_operator.to_dict()
+  sizes |= {f'head.transfer_operator.{name}': value for name, value in operator.items()}
+  whole = make_task(**heads, **sizes)
+  module, batch = whole.module(), first(whole, 3, 'test')
+  inputs, _ = whole.inputs(None, 0, batch, train=False)
+  variables = draw(lambda key: module.init(key, **inputs, nu_L=AXIS, train=False))
+  examples = whole.examples('test')
+  inputs, _ = whole.held_out('test')
+  outputs = jax.jit(lambda v: module.apply(v, **inputs, nu_L=AXIS, train=False))(variables)
+  assert outputs['transferred'].shape == (len(examples['row']), 2, 1, len(AXIS))
+  latents = whole.score(jax.tree.map(np.asarray, outputs), 'test')['latents']
+  for kind in KINDS:
+    for name in ('transfer.model', 'transfer.identity', 'cross.model'):
+      assert latents[f'{kind}.{name}'].value > 0
+  assert latents['ir.transfer.identity'].value == latents['ir.swap.identity'].value
 
 
 def _terms(task, batch):
@@ -274,7 +310,7 @@ def test_a_lost_latent_stops_the_run_with_a_sentence(task):
 @pytest.mark.parametrize(
   ('changes', 'words'),
   [
-    ({'foundation.heads.cross': 'reconstruct'}, 'heads.cross is set, expected only reconstruction'),
+    ({'foundation.heads.physics': 'paired'}, 'heads.physics is set, expected only reconstruction'),
     ({'foundation.bottleneck.inst': 0}, 'bottleneck.inst is 0 with a decoder'),
     ({'task.foundation.probe_views': 7}, 'probe_views 7, expected a share .* 1 to 6 views'),
     ({'augment.shift.max_cm': 3.0}, 'does not augment'),

@@ -8,6 +8,8 @@ both are hidden. From each view the model gives
   decoded         the same out of the latents z_chem and z_inst alone   decoded_mse
   swapped         z_chem of one view with z_inst of the next molecule's other view: this molecule on
                   that instrument, on that day                          swap_consistency
+  transferred     the same by the operator, from all that the view says transferred_mse
+  cross           the other kind of spectrum, as computed               cross_mse
 
 and its latents are asked to keep apart what they are named after:
 
@@ -60,7 +62,8 @@ from spectra_jax.tasks import masked
 from spectra_jax.views import FIRST, NEW, PROTOCOL, Views
 
 BASELINES = masked.BASELINES
-READ = ('reconstruction', 'decoded', 'properties', 'embedding')  # heads that learn here
+# Heads that learn here.
+READ = ('reconstruction', 'cross', 'decoded', 'transferred', 'properties', 'embedding')
 Outputs = Mapping[str, jax.Array]
 Scores = Mapping[str, Mapping[str, Any]]  # 'masked', 'latents', 'units'
 
@@ -282,6 +285,11 @@ class Task:
       'masked_mse': mean(masked_mse(whole, clean, ~seen)),
       'denoising': mean(denoising(whole, clean, seen)),
     }
+    error = lambda found, true: mean(((found - true) ** 2).mean(-1))
+    if 'cross' in outputs:  # as the reference, the first view, sees the other kind
+      terms['cross_mse'] = error(outputs['cross'], targets['clean'][:, ::-1, PROTOCOL][:, :, None])
+    if 'transferred' in outputs:
+      terms['transferred_mse'] = error(outputs['transferred'], targets['swapped'])
     law = {'kind': self.kinds[0], 'state': 'sqrt'}
     if 'decoded' not in outputs:
       return terms | {'non_negativity': mean(non_negativity(whole, **law))}
@@ -421,6 +429,11 @@ def build(config: ConfigDict, spectra: Mapping[str, Spectra], split: Split) -> T
     raise ValueError(
       f'foundation.heads.{idle[0]} is set, expected only {", ".join(READ)} for the task '
       "foundation, which has nothing for it to learn from; set it to ''"
+    )
+  if config.foundation.heads.cross and len(spectra) != 2:
+    raise ValueError(
+      f'foundation.heads.cross is set and the data set gives {", ".join(spectra)}, expected two '
+      "kinds of spectra; set it to '', or both dataset.computed.kinds"
     )
   if config.foundation.heads.decoded and not config.foundation.bottleneck.inst:
     raise ValueError(
