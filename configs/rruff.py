@@ -15,9 +15,9 @@ Hardware: two CPU cores, about three minutes a run of strong on a quiet machine.
   tokens     tokeniser and backbone instead of convolutions on points, trained as strong
   tiny       what tests run
 
-The few choices in strong were made on a third of the labelled spectra held out of training; those in
-tokens (derivatives, features of all tokens rather than their mean) on what 170 labels leave. Numbers
-and times: the tables rruff_labels and rruff_shift, of runs in rruff/VARIANT below the root.
+The few choices in strong were made on a third of the labelled spectra held out of training; those
+in tokens (derivatives, features of all tokens and not their mean) on what 170 labels leave over.
+Numbers and times: the tables rruff_labels and rruff_shift, of runs in rruff/VARIANT below the root.
 """
 
 from ml_collections import ConfigDict
