@@ -59,9 +59,14 @@ def get_config(variant: str = 'quick') -> ConfigDict:
   return c.lock()
 
 
+def off(term: str) -> float | tuple:
+  """The weight of nothing, a number or a schedule as the term's own is."""
+  return ((0, 0.0),) if isinstance(WEIGHTS[term], tuple) else 0.0
+
+
 def without(*terms: str) -> dict:
   """Overrides that take these terms out of the loss."""
-  return {f'loss.weights.model.{term}': 0.0 for term in terms}
+  return {f'loss.weights.model.{term}': off(term) for term in terms}
 
 
 def sweep(variant: str = 'quick') -> list[dict]:

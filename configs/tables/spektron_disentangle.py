@@ -60,9 +60,9 @@ def get_config() -> ConfigDict:
 
 def _row(label: str, off: tuple[str, ...]) -> dict:
   """The runs in which these weights are 0 and the others what the config says."""
-  weights = spektron_instruments.WEIGHTS
-  switched = (*spektron_instruments.ALONE,)
-  where = {f'loss.weights.model.{term}': 0.0 if term in off else weights[term] for term in switched}
+  study = spektron_instruments
+  weight = lambda term: study.off(term) if term in off else study.WEIGHTS[term]
+  where = {f'loss.weights.model.{term}': weight(term) for term in study.ALONE}
   return {
     'label': label,
     'runs': 'spektron_instruments/**',

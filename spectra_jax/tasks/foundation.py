@@ -238,7 +238,9 @@ class Task:
     """That of masked reconstruction by kind, and of the latents with intervals over formulas."""
     del kind_N
     found = self.masked.report(*self._masked_scores(scores, baselines), self._kind_N('test'))
-    nest(found, scores['latents'], self.groups('test'))
+    terms, groups = scores['latents'], self.groups('test')
+    nest(found, {path: own.value for path, own in terms.items()})
+    nest(found, {path: list(own.interval(groups)) for path, own in terms.items()}, 'intervals')
     return found | {'units': scores['units']}
 
   def ratios(self, scores: Scores, baselines: Mapping[str, Scores], kind_N: np.ndarray) -> Ratios:
