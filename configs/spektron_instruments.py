@@ -35,6 +35,7 @@ APART = (
   'sinkhorn',
   'view_consistency',
 )
+STRONGER = (4, 20)  # times the weight of view_consistency: what keeping apart costs the chemistry
 ALONE = (*APART, 'information_bottleneck', 'denoising', 'non_negativity')  # taken away one by one
 
 
@@ -64,16 +65,24 @@ def off(term: str) -> float | tuple:
   return ((0, 0.0),) if isinstance(WEIGHTS[term], tuple) else 0.0
 
 
+def stronger(factor: float) -> tuple:
+  """The schedule of view_consistency, its weights times `factor`."""
+  return tuple((step, factor * weight) for step, weight in WEIGHTS['view_consistency'])
+
+
 def without(*terms: str) -> dict:
   """Overrides that take these terms out of the loss."""
   return {f'loss.weights.model.{term}': off(term) for term in terms}
 
 
 def sweep(variant: str = 'quick') -> list[dict]:
-  """All losses and none that disentangles with every seed, then each loss alone taken away."""
+  """All losses and none that keeps apart with every seed; one dial; each loss alone taken away."""
   del variant
   whole = default.product([{}, without(*APART)], {'seed': SEEDS})
-  return default.chain(whole, default.product([without(term) for term in ALONE], {'seed': (0,)}))
+  dial = {'loss.weights.model.view_consistency': [stronger(factor) for factor in STRONGER]}
+  alone = [without(term) for term in ALONE]
+  one = {'seed': (0,)}
+  return default.chain(whole, default.product(dial, one), default.product(alone, one))
 
 
 def _quick(c: ConfigDict) -> None:

@@ -34,6 +34,7 @@ def get_config() -> ConfigDict:
   c.rows = (
     _row('all losses', ()),
     _row('none that keeps apart', spektron_instruments.APART),
+    *(_stronger(factor) for factor in spektron_instruments.STRONGER),
     *(_row(f'without {WORDS[term]}', (term,)) for term in spektron_instruments.ALONE),
   )
   c.columns = tuple(
@@ -69,6 +70,12 @@ def _row(label: str, off: tuple[str, ...]) -> dict:
     'where': {'task.name': 'foundation', **where},
     'method': 'model',
   }
+
+
+def _stronger(factor: int) -> dict:
+  row = _row(f'consistency of views x {factor}', ())
+  weight = {'loss.weights.model.view_consistency': spektron_instruments.stronger(factor)}
+  return row | {'where': row['where'] | weight}
 
 
 def _column(label: str, score: str) -> dict:
