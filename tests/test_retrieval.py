@@ -121,7 +121,7 @@ def test_a_query_reads_only_what_was_measured(task):
 def test_isomers_are_others_of_the_formula_in_training(task):
   rows = task.split.train
   keys = jax.random.split(jax.random.key(0), len(rows))
-  drawn = np.asarray(jax.vmap(task._isomers)(keys, rows)[:, 0])
+  drawn = np.asarray(jax.jit(jax.vmap(task._isomers))(keys, rows)[:, 0])
   formulas = spectra()['ir'].meta['group']
   np.testing.assert_array_equal(formulas[drawn], formulas[rows])
   assert set(drawn) <= set(rows)
@@ -130,7 +130,7 @@ def test_isomers_are_others_of_the_formula_in_training(task):
 
 def test_training_shows_both_kinds_or_either(task):
   keys = jax.random.split(jax.random.key(0), 400)
-  share = np.bincount(jax.vmap(task._mode)(keys), minlength=3) / 400
+  share = np.bincount(jax.jit(jax.vmap(task._mode))(keys), minlength=3) / 400
   np.testing.assert_allclose(share, [0.25, 0.25, 0.5], atol=0.08)
 
 
@@ -175,7 +175,7 @@ def test_the_contrast_is_the_likelihood_of_spectra_under_predictions(task):
   guess = {kind: np.float32(0.1 * rng.normal(size=(5, len(AXIS)))) for kind in KINDS}
   targets = {'root': root, 'measured': dict.fromkeys(KINDS, np.ones(5, bool))}
   targets['label'] = np.arange(5)[:, None]
-  found = task.losses(outputs_of(task, guess), targets)
+  found = jax.jit(task.losses)(outputs_of(task, guess), targets)
   square = sum(((root[k][:, None] - guess[k]) ** 2).sum(-1) for k in KINDS)
   log = lambda axis: np.diag(jax.nn.log_softmax(-0.5 * square, axis))
   np.testing.assert_allclose(found['info_nce'], -0.5 * (log(0) + log(1)), rtol=1e-4)

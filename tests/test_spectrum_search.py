@@ -47,11 +47,12 @@ def test_library_and_queries_are_measured_on_instruments_nothing_trains_on(task)
   names = [instruments.NAMES[n] for n in (spectrum_search.LIBRARY, spectrum_search.QUERY)]
   assert all(name.startswith('held_out') for name in names)
   keys = jax.random.split(jax.random.key(0), 200)
-  drawn = np.asarray(jax.vmap(spectrum_search._two_instruments)(keys))
+  drawn = np.asarray(jax.jit(jax.vmap(spectrum_search._two_instruments))(keys))
   assert (drawn[:, 0] != drawn[:, 1]).all()
   assert set(drawn.ravel()) == set(range(1 + instruments.TRAINING))
 
 
+@pytest.mark.slow
 def test_the_raw_cosine_is_that_of_the_measured_spectra(task):
   """Which are what instruments give of the side's molecules, the same at every call."""
   examples, point = task.examples('test'), task.baselines('test', ('cosine',))['cosine']['point']
