@@ -157,6 +157,10 @@ def wiener(theta_T, pole, noise):
   return np.array([resolve(np.exp(-1j * theta)) for theta in theta_T]), (c @ p @ c.T).item()
 
 
+# From angles up to pi the same steps end at 1.4 times the best error of the slower fringes.
+RING = {'r_min': 0.5, 'theta_max': 1.0}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize('period', [120.0, 300.0])
 def test_a_layer_that_predicts_fringes_becomes_the_kalman_filter(period):
@@ -165,12 +169,12 @@ def test_a_layer_that_predicts_fringes_becomes_the_kalman_filter(period):
   names = ('discretisation', 'damped', 'region', 'initialisation', 'r_min', 'r_max', 'theta_max')
   chosen = default.get_config().backbone.linoss
   options = {name: chosen[name] for name in (*names, 'input_norm', 'heads', 'sequence_axis')}
-  layer = Oscillators(state=6, algorithm='sequential', reverse=False, **{**options, 'r_min': 0.5})
+  layer = Oscillators(state=6, algorithm='sequential', reverse=False, **{**options, **RING})
   rng = np.random.default_rng(0)
   x = np.float32(planted.fringes(rng, np.arange(length + 1) * dnu, 40 * batch, period, decay))
   y = (x + noise * rng.normal(size=x.shape)).astype('f4')
   params = layer.init(jax.random.key(0), y[:2, :, None])
-  tx = optax.adam(optax.cosine_decay_schedule(2e-2, 1200))
+  tx = optax.adam(optax.cosine_decay_schedule(2e-2, 400))
 
   def loss(params, seen, wanted):
     said = layer.apply(params, seen[:, :-1, None])[..., 0]
@@ -188,14 +192,16 @@ def test_a_layer_that_predicts_fringes_becomes_the_kalman_filter(period):
   state = tx.init(params)
   cut = lambda a: a.reshape(40, batch, -1)
   before = params
-  for _ in range(30):
+  for _ in range(10):
     params, state = epoch(params, state, cut(x), cut(y))
   theta = np.linspace(0.02, 1.5, 200)
   wanted, best = wiener(theta, pole, noise)
-  assert loss(params, y, x) < 1.05 * best
+  assert loss(params, y, x) < 1.02 * best
   assert loss(before, y, x) > 1.2 * best
   found = transfer.response(layer.apply(params, 1, method='state_space'), theta)[:, 0, 0]
-  assert abs(theta[np.abs(found).argmax()] - 2 * np.pi * dnu / period) < 0.05
+  peak = lambda h_T: theta[np.abs(h_T).argmax()]
+  assert abs(peak(found) - peak(wanted)) < 0.05
+  assert abs(peak(found) - 2 * np.pi * dnu / period) < 0.08  # noise makes the best one wider
   assert np.linalg.norm(found - wanted) < 0.2 * np.linalg.norm(wanted)
 
 

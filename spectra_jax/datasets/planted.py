@@ -7,7 +7,9 @@ A Gaussian process with the covariance
 on top of a flat background: interference fringes of an etalon whose faces are not quite parallel.
 Given its past, only one pole matters to what comes d further on, exp(-d / decay + 2 pi i d /
 period): a linear layer of tokens every dnu that predicts it has a pole lambda with |lambda| =
-exp(-dnu / decay) and angle 2 pi dnu / period. So it can be seen whether poles are learned.
+exp(-dnu / decay) and angle 2 pi dnu / period. Through noise the best filter forgets sooner, at
+nearly the same angle (the Kalman filter: tests/test_pole_drift.py). So it can be seen whether poles
+are learned.
 """
 
 import hashlib
