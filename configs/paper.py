@@ -27,7 +27,8 @@ MINERALS = {'dataset.rruff_excellent_unoriented.path': 'rruff_excellent_unorient
 SPEKTRON_TABLES = (
   *('spektron_backbones', 'spektron_cross', 'spektron_cross_laws', 'spektron_scaling'),
   *('spektron_poles', 'spektron_adapt_corn', 'spektron_adapt_tecator', 'spektron_adapt_tablets'),
-  'spektron_adapt_minerals',
+  *('spektron_adapt_minerals', 'spektron_disentangle', 'spektron_parts'),
+  *('spektron_retrieval', 'spektron_search'),
 )
 # Protocols of few labels, and the data sets that they are drawn from.
 FEW = tuple(
@@ -96,6 +97,10 @@ def _spektron(quick: bool) -> list[dict]:
     'spektron_cross/laws': 'spektron_cross:laws',
     'spektron_backbones/quick': 'spektron_backbones:quick',
     'spektron_scaling/quick': 'spektron_scaling:quick',
+    'spektron_instruments/quick': 'spektron_instruments:quick',
+    'spektron/parts': 'spektron:quick',
+    'spektron_retrieval/full': 'spektron_retrieval:full',
+    'spektron_search/quick': 'spektron_search:quick',
   }
   corn = {'dataset.corn.path': 'corn'}
   if not quick:

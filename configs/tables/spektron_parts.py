@@ -59,7 +59,7 @@ def _row(label: str, overrides: dict) -> dict:
   where = {key: _at(whole, key) for key in keys}
   return {
     'label': label,
-    'runs': 'spektron/parts/**',
+    'runs': 'spektron/**',
     'where': {'task.name': 'foundation', **where, **overrides},
     'method': 'model',
   }
