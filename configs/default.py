@@ -188,7 +188,7 @@ def get_config() -> ConfigDict:
   c.task.cross_spectral.components = (20, 40, 80)  # of PLS2, those that folds choose from
   c.task.cross_spectral.shrinkages = (1.0, 0.3, 0.1, 0.03, 0.01)  # of ridge, likewise
   c.task.cross_spectral.kernel_widths = (0.5, 1.0, 2.0)  # over the median squared distance
-  c.task.cross_spectral.kernel_shrinkages = (0.1, 0.03, 0.01)  # where the kernel is 1 at 0
+  c.task.cross_spectral.kernel_shrinkages = (0.1, 0.05, 0.02)  # where the kernel is 1 at 0
   c.task.cross_spectral.folds = 3  # grouped, of the training side, where there is a choice
   c.task.cross_spectral.peak_prominence = 0.05  # least, over the range of the spectrum
   c.task.cross_spectral.peak_separation_cm = 10.0  # of two peaks of one spectrum [cm^-1]
