@@ -33,10 +33,14 @@ def check(algorithm: str, known: Container[str], length: int, chunk: int | None)
 def plan(length: int, batch: int, chunk: int | None) -> list[tuple[int, slice]]:
   """Equal chunks, then what is left over: [(tokens of a chunk, the tokens it stands for), ...].
 
-  `chunk` is the longest allowed; None takes clip(2048 / batch, 16, 512).
+  `chunk` is the longest allowed; None takes clip(2048 / batch, 16, 512), or up to a third less
+  where nothing is then left over: what is left costs a pass of its own and copies of all tokens.
   """
   longest = min(max(_ROWS // batch, _LEAST), _MOST) if chunk is None else chunk
   chunks = -(-length // longest)
+  if chunk is None:
+    even = (n for n in range(chunks, chunks * 3 // 2 + 1) if length % n == 0)
+    chunks = next(even, chunks)
   whole = length // chunks * chunks
   parts = [(length // chunks, slice(0, whole)), (length - whole, slice(whole, length))]
   return parts if whole < length else parts[:1]
