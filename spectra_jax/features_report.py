@@ -72,7 +72,7 @@ class Network:
 
   def features(self, values_NxL: np.ndarray) -> np.ndarray:
     """[N, T D] float64: all tokens."""
-    compiled = pretrained.program(self.module, 'tokens', self.nu_L.tobytes())
+    compiled = pretrained.program(self.module, 'tokens', self.nu_L)
     inputs, found = self.inputs(values_NxL), []
     for rows, real in batches.padded_batches(np.arange(len(values_NxL)), pretrained.BATCH):
       some = (inputs[name][rows] for name in ('values', 'visible', 'kind'))

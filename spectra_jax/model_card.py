@@ -82,14 +82,17 @@ def export(
       'models reconstruct spectra; choose another --workdir'
     )
   run, params = trained.load(workdir)
+  params, reconstruction = run.task.effective(params), run.task
+  if document['task'] == 'foundation':  # what else it has only trained it
+    params, reconstruction = params['foundation'], run.task.masked
   about = {
     'config': json.loads(run.config.to_json()),
-    'kinds': list(run.task.kinds),
-    'scale': [float(x) for x in run.task.scale_K],
-    'targets': list(getattr(run.task, 'names', ())),
+    'kinds': list(reconstruction.kinds),
+    'scale': [float(x) for x in reconstruction.scale_K],
+    'targets': run.task.atoms.shape[1] if document['task'] == 'foundation' else 0,
     **{name: document[name] for name in TOLD},
   }
-  return weights.write(path, run.task.effective(params), about, stored), about
+  return weights.write(path, params, about, stored), about
 
 
 def page(about: Mapping[str, Any], path: pathlib.Path, digest: str) -> str:

@@ -185,7 +185,7 @@ class Pretrained:
     return tokens.reshape(len(tokens), -1)
 
   def _run(self, what: str, inputs: Mapping[str, np.ndarray], nu_L: np.ndarray) -> np.ndarray:
-    compiled, found = program(self.module, what, nu_L.tobytes()), []
+    compiled, found = program(self.module, what, nu_L), []
     for rows, real in batches.padded_batches(np.arange(len(inputs['kind'])), BATCH):
       arrays = (inputs[name][rows] for name in ('values', 'visible', 'kind'))
       found.append(np.asarray(compiled(self.params, *arrays))[real])
@@ -238,14 +238,19 @@ def module(found: Weights) -> nn.Module:
       f'the weights are of task {config.task.name}, expected masked, or foundation with a head '
       'named reconstruction; export a run of such a model'
     )
-  return foundation.build_foundation(config, kinds, len(found.about['targets']))
+  return foundation.build_foundation(config, kinds, found.about['targets'])
+
+
+def program(module: nn.Module, what: str, nu_L: np.ndarray) -> Callable:
+  """(params, values [B, L], visible, kind) -> 'tokens' [B, T, D], each over its root mean square,
+  'vector' [B, Z] or 'values' [B, L]; compiled once for an axis [cm^-1].
+  """
+  return _program(unlabelled.Key(module), what, nu_L.tobytes())
 
 
 @functools.lru_cache(maxsize=16)
-def program(module: nn.Module, what: str, axis: bytes) -> Callable:
-  """(params, values [B, L], visible, kind) -> 'tokens' [B, T, D], each over its root mean square,
-  'vector' [B, Z] or 'values' [B, L]; compiled for one axis [cm^-1], as its float64 bytes.
-  """
+def _program(key: unlabelled.Key, what: str, axis: bytes) -> Callable:
+  module = key.module
   nu_L, whole = np.frombuffer(axis), isinstance(module, foundation.FoundationModel)
 
   def run(params, *inputs):

@@ -51,6 +51,19 @@ class Steps:
 SHORT = Steps()
 
 
+class Key:
+  """A module as the key of a cache, also where it holds a dict: the same text, the same module."""
+
+  def __init__(self, module: nn.Module):
+    self.module, self.text = module, repr(module)
+
+  def __hash__(self) -> int:
+    return hash(self.text)
+
+  def __eq__(self, other: object) -> bool:
+    return isinstance(other, Key) and self.text == other.text
+
+
 def filled(
   module: nn.Module, params: Tree, values_BxL: Any, visible_BxL: Any, kind_B: Any, nu_L: np.ndarray
 ) -> jax.Array:
@@ -88,14 +101,14 @@ def adapt(
     [batches.training_rows(how.seed, step, how.batch_size, count) for step in range(how.steps)]
   )
   arrays = {name: jnp.asarray(inputs[name]) for name in ('values', 'visible', 'kind')}
-  changed = _program(module, nu_L.tobytes(), how)(params, arrays, rows_SxB)
+  changed = _program(Key(module), nu_L.tobytes(), how)(params, arrays, rows_SxB)
   return {**params, **jax.tree.map(np.asarray, changed)}
 
 
 @functools.lru_cache(maxsize=16)
-def _program(module: nn.Module, axis: bytes, how: Steps) -> Callable:
+def _program(key: Key, axis: bytes, how: Steps) -> Callable:
   """(params, arrays, rows of every step) -> what is trained, compiled once for an axis."""
-  nu_L, optimizer = np.frombuffer(axis), optax.adam(how.lr)
+  nu_L, optimizer, module = np.frombuffer(axis), optax.adam(how.lr), key.module
 
   def loss(trained, params, arrays, rows_B, step):
     keys_B = batches.example_keys(how.seed, step, rows_B)

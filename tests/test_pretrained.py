@@ -4,16 +4,19 @@ import dataclasses
 import functools
 import hashlib
 import importlib
+import json
 
 import numpy as np
 import pytest
 
 import spectra_jax
-from spectra_jax import model_card, splits, unlabelled, weights
+from configs import spektron
+from spectra_jax import features_report, foundation, model_card, splits, unlabelled, weights
 from spectra_jax.align import NM_PER_CM
 from spectra_jax.datasets import computed
 from spectra_jax.spectra import Spectra
 from spectra_jax.unlabelled import Steps
+from tests.parameters import draw
 
 AXIS = np.linspace(400.0, 4000.0, 1024)
 TRAINED = AXIS.tobytes()
@@ -152,6 +155,31 @@ def test_going_on_lowers_the_error_on_the_spectra_it_goes_on_with():
   assert error(model().adapted(whole, Steps(steps=60))) < 0.9 * error(model())
   with pytest.raises(ValueError, match='0 steps were asked for on 32 spectra'):
     unlabelled.adapt(model().module, model().params, model().inputs(whole)[0], AXIS, Steps(0))
+
+
+@pytest.mark.slow
+def test_a_foundation_model_is_read_as_any_other(tmp_path):
+  """Its vector is the mean of z_chem; it fills in, goes on without labels and is stretched."""
+  c = spektron.get_config('tiny')
+  c.axis.high_cm, c.axis.points, c.head.transfer_operator.period_cm = 4000.0, 1024, 4608.0
+  targets = 3
+  module = foundation.build_foundation(c, 2, targets)
+  nu = np.linspace(400.0, 4000.0, 1024)
+  x, kind = np.ones((2, len(nu)), np.float32), np.zeros(2, np.int32)
+  params = draw(lambda key, x: module.init(key, x, x > 0, kind, nu, False), x)['params']
+  config = json.loads(c.to_json())
+  about = {'config': config, 'kinds': ['ir', 'raman'], 'scale': [1.0, 1.0], 'targets': targets}
+  weights.write(tmp_path / 'w.npz', params, about)
+  made = spectra_jax.load_pretrained(tmp_path / 'w.npz')
+  few = with_gaps(molecules().take(slice(0, 3)))
+  assert made.embed(few).shape == (3, c.foundation.bottleneck.chem)
+  filled = made.reconstruct(few)
+  np.testing.assert_array_equal(filled.values[few.mask], few.values[few.mask])
+  after = made.adapted(few, Steps(steps=1, batch_size=2))
+  assert np.abs(after.embed(few) - made.embed(few)).max() > 0
+  nir = dataclasses.replace(few, axis=few.axis * 2)
+  network = features_report.network(made.weights, nir, 'ir', 'pretrained', 0)
+  assert np.isfinite(network.features(few.values)).all()
 
 
 # ---- files --------------------------------------------------------------------
