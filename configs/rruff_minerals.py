@@ -38,10 +38,11 @@ def get_config(variant: str = 'cnn') -> ConfigDict:
   c.task.classify.leave_out_unseen = True  # a mineral may have been measured on one laser alone
   c.task.classify.shifts_cm, c.task.classify.shift_fill = (0.0,), 0.0
   c.encoder.compact_cnn.update({'kernels': (11, 9, 7, 5), 'pools': (2, 4, 4, 4)})
+  c.preprocess = ()  # baselines were taken off, and some spectra end within the axis
   c.augment.shift.max_cm = 4.0
   c.augment.drift.position_cm = 0.0
-  c.augment.polynomial.height = c.augment.exponential.height = 0.0  # baselines were taken off
-  c.augment.response.fraction = c.augment.read.fraction = 0.0  # as was what noise belongs to
+  c.augment.polynomial.height = c.augment.exponential.height = 0.0  # as were those of training
+  c.augment.response.fraction = c.augment.read.fraction = 0.0  # and what noise belongs to
   return c.lock()
 
 
