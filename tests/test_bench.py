@@ -53,6 +53,7 @@ def test_layer_prints_and_stores_one_result(tmp_path):
   assert stored == {'other': {'case': {'ms': 1.0}}, 'layer': {'2,5,4,3': result}}
 
 
+@pytest.mark.slow
 def test_the_published_stack_of_the_comparison_is_the_same_function():
   stack = bench.load('stack')
   backbone = linoss.Backbone(blocks=2, state=3, bidirectional=False, dropout=0.3)

@@ -86,6 +86,7 @@ def run_program(output, *words):
   return subprocess.run(command, capture_output=True, text=True, timeout=300)
 
 
+@pytest.mark.slow
 def test_the_program_lists_what_a_split_of_rows_separates(tmp_path):
   """Molecules dealt one by one: isomers of one formula are on two sides."""
   done = run_program(tmp_path / 'split.json')
