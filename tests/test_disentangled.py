@@ -116,13 +116,14 @@ def test_an_adversary_that_is_misled_already_asks_for_nothing_more():
     logits = asked.apply(variables, z, number)[:, 0, 0]
     return -jax.nn.log_softmax(logits)[jnp.arange(2), number[:, 0, 0] - 1].sum()
 
-  slope = jax.grad(loss)
+  slope = jax.jit(jax.grad(loss), static_argnums=1)
   pushed, helped = slope(z, False), slope(z, True)
   np.testing.assert_allclose(pushed[0], -2.0 * helped[0], rtol=1e-6)  # told: by the bias, the first
   np.testing.assert_array_equal(pushed[1], 0.0)  # taken for the first, too
   assert jnp.abs(helped).max(-1).min() > 1e-3
 
 
+@pytest.mark.slow
 def test_terms_without_their_parts_are_not_there():
   bare = make_task(
     **{

@@ -163,6 +163,7 @@ def file(tmp_path_factory):
   return str(synthetic.write(tmp_path_factory.mktemp('lines'), synthetic.lines(30)))
 
 
+@pytest.mark.slow
 def test_every_molecule_is_measured_once_a_kind(file):
   made = instruments.load(SHORT, path=file)
   assert list(made) == ['absorbance', 'raman']
