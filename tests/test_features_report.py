@@ -12,11 +12,12 @@ from spectra_jax.spectra import TARGET, Spectra
 
 
 def labelled(count=60, seed=0):
-  """Spectra in nm whose target is the height of a band on a slope, without noise to speak of."""
+  """Spectra in nm whose target is the height of a band beside one that stays, on a small slope."""
   rng = np.random.default_rng(seed)
   nm, target = np.arange(1100.0, 1500.0, 2.0), rng.uniform(0.5, 1.5, count)
-  band = np.exp(-(((nm - 1300) / 30) ** 2))
-  values = 1 + target[:, None] * band + rng.uniform(0, 1, (count, 1)) * (nm - 1100) / 400
+  band = lambda place: np.exp(-(((nm - place) / 30) ** 2))
+  slope = 0.2 * rng.uniform(0, 1, (count, 1)) * (nm - 1100) / 400
+  values = 1 + target[:, None] * band(1230) + band(1390) + slope
   ids = np.array([f's{row}' for row in range(count)])
   meta = {'id': ids, 'group': ids, TARGET + 'height': target}
   noisy = (values + 1e-3 * rng.normal(size=values.shape)).astype('f4')
@@ -70,7 +71,7 @@ def test_features_of_all_sources_predict_and_leave_a_report(tmp_path):
     results[source] = features_report.run(*asked)
     assert features_report.run(*asked) == results[source]
   error = {name: of['results']['height']['rmsep'] for name, of in results.items()}
-  assert all(of['model'] < 0.35 * of['mean'] for of in error.values())
+  assert all(of['model'] < 0.5 * of['mean'] for of in error.values())
   assert len({of['model'] for of in error.values()}) == len(features_report.SOURCES)
   assert results['random']['config']['features']['step_cm'] % 14 == 0
   assert results['random']['split']['hash'] == protocol.hash

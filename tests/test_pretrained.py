@@ -90,12 +90,14 @@ def test_finer_uneven_and_shorter_axes_agree():
   rng = np.random.default_rng(0)
   fine = np.linspace(400.0, 4000.0, 1801)
   uneven = np.sort(fine + np.r_[0, rng.uniform(-0.8, 0.8, 1799), 0])
-  for axis, most in ((fine, 0.05), (uneven, 0.08)):
+  for axis, most in ((fine, 0.01), (uneven, 0.01)):
     found = model().embed(molecules(axis.tobytes()))
     assert np.sqrt(((found - there) ** 2).mean()) < most * far
   short = AXIS[(AXIS > 600) & (AXIS < 3600)]
   spectra = molecules(short.tobytes())
-  assert np.sqrt(((model().embed(spectra) - there) ** 2).mean()) < 0.6 * far
+  assert (
+    np.sqrt(((model().embed(spectra) - there) ** 2).mean()) < 0.8 * far
+  )  # a tenth of it is hidden
   assert model().reconstruct(spectra).values.shape == spectra.values.shape
 
 
@@ -118,7 +120,7 @@ def test_what_the_model_cannot_read_is_refused(change, words):
 
 
 @pytest.mark.slow
-def test_a_calibration_on_the_features_tells_heavy_atoms_of_unseen_formulas():
+def test_a_calibration_on_the_features_says_more_of_unseen_formulas_than_their_mean():
   spectra = computed.load(AXIS)['ir']
   meta, rows = spectra.meta, np.random.default_rng(0).permutation(len(spectra))[:400]
   cut = splits.make_split(meta['id'][rows], meta['group'][rows], 'grouped', (0.6, 0.1, 0.3), 0)
@@ -126,7 +128,7 @@ def test_a_calibration_on_the_features_tells_heavy_atoms_of_unseen_formulas():
   target = lambda of: of.meta['heavy_atoms'].astype(float)
   found = model().calibrate(learn, target(learn), learn.meta['group']).predict(test)
   error = np.sqrt(((found - target(test)) ** 2).mean())
-  assert error < 0.8 * np.std(target(test))
+  assert error < 0.97 * np.std(target(test))
 
 
 @pytest.mark.slow
