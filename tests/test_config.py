@@ -58,8 +58,16 @@ def variants(name):
   return getattr(importlib.import_module(f'configs.{name}'), 'VARIANTS', VARIANTS)
 
 
+def longer(name, variant):
+  """Half a minute in all: the slow run has them."""
+  return [pytest.mark.slow] if name.startswith('spektron') and variant != 'tiny' else []
+
+
 RUNS = [
-  (name, variant) for name in files(configs) if name not in NO_RUN for variant in variants(name)
+  pytest.param(name, variant, marks=longer(name, variant))
+  for name in files(configs)
+  if name not in NO_RUN
+  for variant in variants(name)
 ]
 
 

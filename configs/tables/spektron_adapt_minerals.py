@@ -26,7 +26,7 @@ def get_config() -> ConfigDict:
   }
   features = 'spektron_features/rruff_*/*'
   c.rows = (
-    *rruff_labels.classical({}),
+    *rruff_labels.classical({'split.regime': 'given'}),
     *(row(label, features, {'features.name': name}) for label, name in default.FEATURES.items()),
     *(row(label, 'spektron_adapt/minerals/**', way) for label, way in ways.items()),
   )
