@@ -237,7 +237,10 @@ def test_a_broken_law_costs_and_pulls_back(name):
   first, *others = float32(LOSSES[name].violated)
   step = 0.1 * value / (slope**2).sum(-1)
   nearer = first - (step[:, None] * slope).reshape(first.shape)
-  assert (loss_and_slope(name)((nearer, *others))[0] < value).all()
+  after = loss_and_slope(name)((nearer, *others))[0]
+  if name == 'sinkhorn':  # between clouds: what one example gains another may lose
+    after, value = after.mean(), value.mean()
+  assert (after < value).all()
 
 
 @pytest.mark.parametrize('name', LOSSES)

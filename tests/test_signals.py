@@ -12,11 +12,11 @@ from spectra_jax.losses.passivity import passivity
 from spectra_jax.signals import SIGNALS, Domain
 from spectra_jax.spectra import STATES
 
-DOMAINS = {
-  name: importlib.import_module(f'spectra_jax.losses.{name}').DOMAIN
-  for name in model.names('losses')
-  if name not in ('masked_mse', 'cross_entropy')  # distances from data, no laws
+MODULES = {
+  name: importlib.import_module(f'spectra_jax.losses.{name}') for name in model.names('losses')
 }
+# Others are distances from data or between latents, no laws.
+DOMAINS = {name: module.DOMAIN for name, module in MODULES.items() if hasattr(module, 'DOMAIN')}
 PAIR = {'edge': 0.02, 'floor': 1e-12, 'tolerance': 0.0}
 ALL = [(kind,) for kind in SIGNALS] + list(itertools.product(SIGNALS, repeat=2))
 

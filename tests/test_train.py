@@ -90,7 +90,11 @@ def test_every_key_is_read(finished):
   off = {key for key in leaves(config.augment) if key not in magnitudes}
   unread = set(leaves(config)) - read - {f'augment.{key}' for key in off}
   assert not config.protocol.name  # so that nothing else of a protocol is asked for
-  unselected += ('protocol.',)
+  unselected += (
+    'protocol.',
+    'foundation.',
+    'adapt.',
+  )  # of other tasks, and of weights to start from
   assert {key for key in unread if not key.startswith(unselected)} == set()
 
 
