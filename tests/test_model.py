@@ -34,6 +34,7 @@ def test_two_million_parameters(name):
   assert changed.to_dict() == config.to_dict()
 
 
+@pytest.mark.slow
 def test_counts_are_those_of_the_parameters():
   config = default.get_config()
   config.backbone.width = 8

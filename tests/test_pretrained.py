@@ -49,6 +49,7 @@ def roots(values):
   return np.sign(values) * np.sqrt(np.abs(values))
 
 
+@pytest.mark.slow
 def test_gaps_are_filled_and_what_was_measured_comes_back():
   there, whole = molecules(), with_gaps(molecules())
   hidden = ~whole.mask
