@@ -7,6 +7,7 @@ that was started one way goes on the other way.
 import contextlib
 import fcntl
 import hashlib
+import inspect
 import json
 import pathlib
 import shutil
@@ -90,9 +91,16 @@ def read(folder: pathlib.Path, verify: bool) -> dict[str, Spectra]:
   return spectra
 
 
+def there(dataset: ModuleType, chosen: Mapping[str, Any]) -> tuple[str, int]:
+  """(hash, rows) of what a data set has: in its files by `path`, or drawn by these options."""
+  return dataset.there(
+    **{name: chosen[name] for name in inspect.signature(dataset.there).parameters}
+  )
+
+
 def _key(dataset: ModuleType, axis: np.ndarray, chosen: dict[str, Any], shard_rows: int) -> str:
   """Names all that decides the files: other data, another axis or option, another folder."""
-  name, (source, _) = dataset.INFO['name'], dataset.there(chosen['path'])
+  name, (source, _) = dataset.INFO['name'], there(dataset, chosen)
   said = [name, dataset.INFO['version'], source, chosen, shard_rows]
   text = json.dumps(said, sort_keys=True).encode() + axis.tobytes()
   return f'{name}-{hashlib.sha256(text).hexdigest()[:16]}'
@@ -113,7 +121,7 @@ def _write(
   """Writes the folder shard by shard; the manifest comes last, so that it is whole or not there."""
   shutil.rmtree(folder, ignore_errors=True)  # of a start that died half way
   folder.mkdir()
-  source, count = dataset.there(chosen['path'])
+  source, count = there(dataset, chosen)
   kinds, columns = {}, []
   for number, start in enumerate(range(0, count, size)):
     part = dataset.load(axis, slice(start, min(start + size, count)), **chosen)

@@ -6,9 +6,9 @@ import json
 import numpy as np
 import pytest
 
-from configs import physics_ablation, pretrain
+from configs import default, physics_ablation, pretrain
 from spectra_jax import batches, model, shards, storage, train, trained, weights
-from spectra_jax.datasets import computed
+from spectra_jax.datasets import computed, planted
 from spectra_jax.spectra import Spectra
 from spectra_jax.workdir import claim, identity
 from tests import synthetic
@@ -151,23 +151,36 @@ def test_bad_settings_are_refused(lines, tmp_path, change, words):
     storage.load(c)
 
 
-SHIPPED = [name for name in model.names('datasets') if name.startswith('computed')] + [
-  'instruments'
+SHIPPED = [
+  *(name for name in model.names('datasets') if name.startswith('computed')),
+  *('instruments', 'planted'),
 ]
-DRAWN = ['planted']
 
 
 @pytest.mark.parametrize('name', SHIPPED)
 def test_every_data_set_says_what_there_is(name):
   module = importlib.import_module(f'spectra_jax.datasets.{name}')
-  source, count = module.there('')
+  c = default.get_config()
+  c.dataset.name = name
+  chosen = model.options(c.dataset)
+  source, count = storage.there(module, chosen)
   axis = np.linspace(400.0, 4000.0, 1024)
-  some = next(iter(module.load(axis, slice(count - 2, count)).values()))
+  some = next(iter(module.load(axis, slice(count - 2, count), **chosen).values()))
   assert len(some) == 2
   assert some.source == source
 
 
-@pytest.mark.parametrize('name', sorted(set(model.names('datasets')) - {*SHIPPED, *DRAWN}))
+def test_drawn_spectra_are_the_same_in_shards(tmp_path):
+  axis, chosen = np.linspace(400.0, 2400.0, 64), default.get_config().dataset.planted.to_dict()
+  chosen['count'] = 50
+  storage._write(tmp_path / 'made', planted, axis, chosen, 16)
+  stored, drawn = storage.read(tmp_path / 'made', verify=True)['ir'], planted.load(axis, **chosen)
+  np.testing.assert_array_equal(stored.values[np.arange(50)], drawn['ir'].values)
+  assert stored.source == drawn['ir'].source
+  assert storage.there(planted, {**chosen, 'seed': 1})[0] != stored.source
+
+
+@pytest.mark.parametrize('name', sorted(set(model.names('datasets')) - set(SHIPPED)))
 def test_data_that_are_not_there_are_refused_and_it_says_how_to_get_them(name):
   module = importlib.import_module(f'spectra_jax.datasets.{name}')
   for path in ('', '/nowhere'):

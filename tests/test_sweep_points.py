@@ -53,6 +53,18 @@ def test_a_sweep_of_a_config_is_found_by_its_path():
     points.of_config('configs/none.py:tiny')
 
 
+STUDIES = sorted(path.stem for path in (ROOT / 'configs').glob('spektron*.py'))
+
+
+@pytest.mark.parametrize('name', [name for name in STUDIES if name != 'spektron_adapt'])
+def test_every_point_of_a_study_on_data_that_ship_is_a_run_of_its_own(name):
+  path = f'{ROOT}/configs/{name}.py'
+  listed = points.of_config(path)
+  sweep, left_out = points.plan(path, listed)
+  assert len(sweep.points) == len(listed)
+  assert not left_out
+
+
 WORD = st.from_regex(r'[a-z_][a-z0-9_]{0,5}', fullmatch=True)
 SCALAR = st.one_of(
   st.integers(-(10**9), 10**9),

@@ -20,6 +20,7 @@ import numpy as np
 
 from spectra_jax.spectra import Spectra
 
+ALL = slice(None)
 INFO = {
   'name': 'planted',
   'urls': (),  # drawn from its options
@@ -30,8 +31,22 @@ INFO = {
 }
 
 
+def there(
+  count: int,
+  period_cm: float,
+  decay_cm: float,
+  contrast: float,
+  noise: float,
+  seed: int,
+) -> tuple[str, int]:
+  """(hash of what draws the spectra, how many they are)."""
+  told = [count, period_cm, decay_cm, contrast, noise, seed, INFO['version']]
+  return hashlib.sha256(json.dumps(told).encode()).hexdigest(), count
+
+
 def load(
   axis: np.ndarray,
+  rows: slice = ALL,
   *,
   count: int = 1000,
   period_cm: float = 180.0,
@@ -44,6 +59,7 @@ def load(
 
   Args:
     axis: ascending wavenumbers.
+    rows: some of the spectra alone, with the values that they have among all.
     count: spectra.
     period_cm: of the fringes.
     decay_cm: along which they lose their phase.
@@ -58,13 +74,11 @@ def load(
   rng = np.random.default_rng(seed)
   x_NxL = fringes(rng, np.asarray(axis, np.float64), count, period_cm, decay_cm)
   roots = 1 + contrast * x_NxL + noise * rng.normal(size=x_NxL.shape)
-  values = (roots**2).astype(np.float32)
-  ids = np.array([f'planted-{row:05d}' for row in range(count)])
-  meta = {'id': ids, 'group': ids}
-  told = [count, period_cm, decay_cm, contrast, noise, seed, INFO['version']]
-  source = hashlib.sha256(json.dumps(told).encode()).hexdigest()
-  mask = np.ones(values.shape, bool)
-  return {'ir': Spectra(values, axis, 'cm^-1', 'ir', 'computed', mask, meta, source)}
+  values = (roots**2).astype(np.float32)[rows]
+  ids = np.array([f'planted-{row:05d}' for row in range(count)])[rows]
+  source, _ = there(count, period_cm, decay_cm, contrast, noise, seed)
+  about = (np.ones(values.shape, bool), {'id': ids, 'group': ids}, source)
+  return {'ir': Spectra(values, axis, 'cm^-1', 'ir', 'computed', *about)}
 
 
 def fringes(

@@ -18,7 +18,7 @@ from typing import Any
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
-from spectra_jax import model
+from spectra_jax import model, storage
 from spectra_jax.sweeps.local import Job
 from spectra_jax.workdir import identity, write_json_atomic
 
@@ -139,7 +139,7 @@ def plan(
   shared = shared or {}
   loaded = [load(config, {**shared, **overrides}) for overrides in sweep]
   typed = [{key: _at(c, key) for key in x} for c, x in zip(loaded, sweep, strict=True)]
-  hashes: dict[tuple[str, str], str] = {}
+  hashes: dict[str, str] = {}
   points: dict[str, Point] = {}
   left_out = []
   for name, overrides, of_point in zip(_names(typed), typed, loaded, strict=True):
@@ -166,12 +166,13 @@ def check(sweep: Sweep) -> None:
       )
 
 
-def _identity(config: ConfigDict, hashes: dict[tuple[str, str], str]) -> str:
-  """`hashes` remembers (data set, path) -> hash of its data, which is read once."""
+def _identity(config: ConfigDict, hashes: dict[str, str]) -> str:
+  """`hashes` remembers those of data, which are read once, by path or by what draws them."""
   model.check_options(config)
-  data = config.dataset.name, model.options(config.dataset)['path']
+  name, chosen = config.dataset.name, model.options(config.dataset)
+  data = f'{name} {chosen.get("path", chosen)}'
   if data not in hashes:
-    hashes[data], _ = model.component('datasets', data[0]).there(data[1])
+    hashes[data], _ = storage.there(model.component('datasets', name), chosen)
   return identity(config, hashes[data])
 
 
