@@ -9,7 +9,8 @@ the same command finishes the paper whatever happened to it. Runs on real spectr
 not in --data_dir are left out, and their cells are missing unless an earlier call has filled them.
 On a cluster give --norun here and the sweeps to `experiments.sweep submit`, with the roots
 ROOT/FOLDER that configs/paper.py names.
-The last line of standard output is one JSON object, also in OUTPUT/paper.json.
+The last line of standard output is one JSON object with every cell and its interval, also in
+OUTPUT/paper.json.
 """
 
 import functools
@@ -75,6 +76,7 @@ def main(argv: list[str]) -> None:
     'data_sets_lacking': lacking,
     'wall_s': round(time.monotonic() - started, 1),
     'page': str(folder / paper.PAGE),
+    'results': {summary['table']: summary['results'] for summary in made},
   }
   write_json_atomic(folder / 'paper.json', document)
   print(json.dumps(document))

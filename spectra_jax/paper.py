@@ -161,7 +161,10 @@ def studies(
 
 
 def tables(names: Sequence[str], root: pathlib.Path, folder: pathlib.Path) -> list[dict[str, Any]]:
-  """Makes each table of configs/tables, and a page with all of them: `output.write` of each.
+  """Makes each table of configs/tables, and a page with all of them.
+
+  Returns:
+    What `output.write` says of each, with the `results` of its cells.
 
   Raises:
     ValueError: runs that cannot stand in one table.
@@ -170,7 +173,7 @@ def tables(names: Sequence[str], root: pathlib.Path, folder: pathlib.Path) -> li
   made, page = [], []
   for table in specs:
     lines = cells.build(table, root)
-    made.append(output.write(table, lines, folder))
+    made.append({**output.write(table, lines, folder), 'results': output.results(lines)})
     page += [f'## {table.name}', '', output.markdown(table, lines, folder)]
     if (picture := f'{table.name}.png') in [pathlib.Path(x).name for x in made[-1]['files']]:
       page += [f'![{table.name}]({picture})', '']

@@ -382,6 +382,16 @@ def test_comma_separated_holds_the_numbers_unrounded(written):
   )
 
 
+def test_results_are_every_cell_with_its_interval(written):
+  _, summary, found = written
+  told = output.results(found)
+  assert sum(len(row) for row in told.values()) == summary['cells']
+  for line in found:
+    for cell in line.cells:
+      if cell.applies:
+        assert told[line.label][cell.column.label] == [cell.value, cell.low, cell.high]
+
+
 def test_latex_is_balanced_and_escaped(written):
   folder, *_ = written
   text = (folder / 'made.tex').read_text()

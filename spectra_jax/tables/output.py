@@ -53,6 +53,17 @@ def write(table: Table, lines: Sequence[Line], folder: pathlib.Path) -> dict[str
   return summary
 
 
+def results(lines: Sequence[Line]) -> dict[str, dict[str, list[float | None]]]:
+  """Row -> column -> [value, low, high], as JSON has it; null where there is none."""
+  found: dict[str, dict[str, list[float | None]]] = {}
+  for line in lines:
+    name = f'{line.section}: {line.label}' if line.section else line.label
+    cells = (cell for cell in line.cells if cell.applies)
+    numbers = {cell.column.label: [cell.value, cell.low, cell.high] for cell in cells}
+    found.setdefault(name, {}).update(numbers)
+  return found
+
+
 def markdown(table: Table, lines: Sequence[Line], folder: pathlib.Path, links: bool = True) -> str:
   """A table a section; the caption, what the intervals are over and the splits are below it.
 
