@@ -60,7 +60,8 @@ def variants(name):
 
 def longer(name, variant):
   """Half a minute in all: the slow run has them."""
-  return [pytest.mark.slow] if name.startswith('spektron') and variant != 'tiny' else []
+  slow = variant == 'long' or (name.startswith('spektron') and variant != 'tiny')
+  return [pytest.mark.slow] if slow else []
 
 
 RUNS = [
@@ -85,7 +86,9 @@ def test_every_config_can_be_prepared(name, variant, tmp_path, request):
 
 
 def test_unknown_variant_is_refused():
-  with pytest.raises(ValueError, match="no variant 'fast', expected full, quick or tiny"):
+  with pytest.raises(
+    ValueError, match="no variant 'fast', expected one of full, long, quick, tiny"
+  ):
     pretrain.get_config('fast')
 
 
