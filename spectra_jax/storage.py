@@ -63,8 +63,8 @@ def _axis(config: ConfigDict, dataset: ModuleType) -> np.ndarray:
   if points:
     return uniform_axis(low_cm, high_cm, points)
   measured = hasattr(dataset, 'read')  # computed spectra have no grid of their own
-  path = config.dataset[config.dataset.name].path
-  spectra = native.as_list(dataset.read(path)) if measured else []
+  chosen = config.dataset[config.dataset.name]
+  spectra = native.as_list(dataset.read(chosen.path)) if measured else []
   grids = {one.axis.tobytes(): (one.axis, one.axis_unit) for one in spectra}
   if len(grids) != 1:
     raise ValueError(
