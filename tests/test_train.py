@@ -13,52 +13,7 @@ from configs import pretrain
 from spectra_jax import augment, scores, train
 from spectra_jax.workdir import claim
 from tests import events
-
-
-class Recording:
-  """A config that remembers which of its keys were read."""
-
-  def __init__(self, config: ConfigDict, read: set, path: str = ''):
-    self.__dict__.update(_config=config, _read=read, _path=path)
-
-  def __getitem__(self, name):
-    value, path = self._config[name], f'{self._path}{name}'
-    if isinstance(value, ConfigDict):
-      return Recording(value, self._read, path + '.')
-    self._read.add(path)
-    return value
-
-  __getattr__ = __getitem__
-
-  def __iter__(self):
-    return iter(self._config)
-
-  def __contains__(self, name):
-    return name in self._config
-
-  def to_dict(self):
-    """Handed whole to a constructor, whose fields are checked elsewhere; the root never is."""
-    if self._path:
-      self._read.update(f'{self._path}{name}' for name in self._config)
-    return self._config.to_dict()
-
-  def to_json(self):
-    return self._config.to_json()
-
-  def keys(self):
-    return self._config.keys()
-
-  def items(self):
-    return [(name, self[name]) for name in self._config]
-
-
-def leaves(config, path='', values=False):
-  """Dotted names of a config's leaves, or pairs of name and value."""
-  for name, value in config.items():
-    if isinstance(value, ConfigDict):
-      yield from leaves(value, f'{path}{name}.', values)
-    else:
-      yield (f'{path}{name}', value) if values else f'{path}{name}'
+from tests.recording import Recording, leaves
 
 
 def execute(config, workdir):
