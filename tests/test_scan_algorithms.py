@@ -120,6 +120,7 @@ _EDGES = [1e-3, 1e-2, 1.0, np.pi / 2, 2.0, np.pi - 1e-2, np.pi - 1e-3, 0.0, np.p
 _THETA = np.concatenate((np.pi * _RING[1], _EDGES))
 
 
+@functools.cache
 def side_by_side(length):
   """((g, c, e, b, c_out, d, u) in float32, x [L, P] by the loop in float64)."""
   g, c, e = (np.float32(a) for a in coefficients(_R, _THETA))
@@ -145,22 +146,31 @@ def test_float32_keeps_every_pole_over_2048_tokens(algorithm):
   assert np.median(error_P) < 5e-6
 
 
-@pytest.mark.parametrize('algorithm', ['chunked', 'pallas'])
-def test_float32_gradients_keep_every_pole(algorithm):
+def gradients_side_by_side(algorithm, dtype):
+  """Of the weighed sum of squares by g, c, e and u, in float32 or float64."""
   (g, c, e, *weights, u), exact_LxP = side_by_side(512)
   v_P = 1 / np.abs(exact_LxP).max(0) ** 2
 
-  def gradients(name, g, c, e, u):
+  @jax.jit
+  def gradients(g, c, e, u):
     def loss(g, c, e, u):
-      x = oscillator_ssm(g, c, *weights, u, e_P=e, algorithm=name)
+      x = oscillator_ssm(g, c, *weights, u, e_P=e, algorithm=algorithm)
       return jnp.sum(jnp.asarray(v_P, x.dtype) * x**2)
 
     return jax.grad(loss, argnums=(0, 1, 2, 3))(g, c, e, u)
 
-  single = jax.device_get(jax.jit(functools.partial(gradients, algorithm))(g, c, e, u))
+  return jax.device_get(gradients(*(a.astype(dtype) for a in (g, c, e, u))))
+
+
+@functools.cache
+def exact_gradients():
   with jax.enable_x64(True):
-    double = (a.astype(float) for a in (g, c, e, u))
-    exact = jax.device_get(jax.jit(functools.partial(gradients, 'fused'))(*double))
+    return gradients_side_by_side('fused', np.float64)
+
+
+@pytest.mark.parametrize('algorithm', ['chunked', 'pallas'])
+def test_float32_gradients_keep_every_pole(algorithm):
+  single, exact = gradients_side_by_side(algorithm, np.float32), exact_gradients()
   for value, reference in zip(single[:3], exact[:3], strict=True):
     np.testing.assert_allclose(value, reference, rtol=5e-4, atol=1e-4 * np.median(np.abs(exact[0])))
   error_P = np.abs(single[3] - exact[3]).max((0, 1)) / np.abs(exact[3]).max((0, 1))
