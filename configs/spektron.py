@@ -4,8 +4,10 @@
   python -m experiments.sweep run --config=configs/spektron.py --root=runs/spektron/parts
 
 Wide wavelet kernels, tokens that know the instrument's resolution, D-LinOSS, experts, attention,
-the bottleneck, and heads that reconstruct, decode, predict the other kind of spectrum, transfer
-between instruments, count atoms and embed. The sweep takes each part away once, with its loss.
+the bottleneck, and heads that reconstruct, decode, predict the other kind of spectrum, give n and k
+of a passive and causal medium, transfer between instruments, count atoms and embed. The sweep takes
+each part away once, with its loss. The head `oscillators` gives n and k too, at twenty times the
+time of a step.
 
 Hardware: two CPU cores. Variants: full, quick (the default) and tiny, which the tests run.
 """
@@ -16,12 +18,14 @@ from configs import default, spektron_instruments
 
 HEADS = {
   'cross': 'reconstruct',
+  'physics': 'non_negative',
   'transferred': 'transfer_operator',
   'properties': 'regress',
   'embedding': 'embedding',
 }
 WEIGHTS = {
   'cross_mse': 0.3,
+  'physics_mse': 0.1,
   'transferred_mse': 0.3,
   'properties_mse': 0.05,
   'expert_balance': 0.01,
@@ -33,6 +37,7 @@ WITHOUT = {
   'experts': {'foundation.mixture.experts': 0, 'loss.weights.model.expert_balance': 0.0},
   'attention': {'foundation.attention.blocks': 0},
   'cross': {'foundation.heads.cross': '', 'loss.weights.model.cross_mse': 0.0},
+  'physics': {'foundation.heads.physics': '', 'loss.weights.model.physics_mse': 0.0},
   'transferred': {'foundation.heads.transferred': '', 'loss.weights.model.transferred_mse': 0.0},
   'properties': {'foundation.heads.properties': '', 'loss.weights.model.properties_mse': 0.0},
   'embedding': {'foundation.heads.embedding': ''},

@@ -81,7 +81,7 @@ class Disentangled(nn.Module):
     found = self.foundation(*inputs, nu_L, train, flat(fwhm_cm), lend)
     first = lambda x: jnp.moveaxis(x, 2, 0).swapaxes(1, 2)
     part = lambda x: first(x.reshape(views, kinds, batch, *x.shape[1:]))
-    outputs = {name: part(x) for name, x in found.items()}
+    outputs = jax.tree.map(part, found)
     if not train:
       borrowing = set(outputs) & {'swapped', 'transferred'}
       outputs |= {name: outputs[name][:, :, FIRST : FIRST + 1] for name in borrowing}

@@ -7,7 +7,7 @@
 
   reconstruction  tokens + linear(chem)   the spectrum itself, also where it was hidden
   cross           tokens + linear(chem)   the other kind of spectrum of the same molecule
-  physics         tokens + linear(chem)   quantities that obey laws by construction
+  physics         tokens + linear(chem)   n and k of a medium that obeys laws by construction
   decoded         chem, inst              the whole spectrum out of the latents alone
   transferred     tokens, inst of another the spectrum as that other instrument gives it
   properties      chem                    numbers of the molecule, standardised

@@ -16,6 +16,8 @@ Scores of one kind of spectrum stand at KIND.SCORE.METHOD of a report:
   transfer              the same error of the operator, which also reads the tokens
   cross                 error of the other kind of spectrum, over that of its mean, from the view of
                         the protocol (bands hidden); under the kind that is predicted
+  physics               error of what a medium with these n and k absorbs, from the same view, over
+                        that of the mean spectrum
   decoded               error of the spectrum out of its latents, likewise
 """
 
@@ -27,7 +29,7 @@ import numpy as np
 from spectra_jax import probes
 from spectra_jax.datasets import instruments
 from spectra_jax.forms import Terms
-from spectra_jax.views import PROTOCOL
+from spectra_jax.views import FIRST, NEW, PROTOCOL
 
 NATS = ('chem', 'inst')
 
@@ -36,15 +38,16 @@ NATS = ('chem', 'inst')
 class Latents:
   """What a model says of one side and what is true of it: arrays [N, K, V, ...] on the host.
 
+  Views are those of `spectra_jax/views.py`, the ones on training instruments last.
+
   Attributes:
     outputs: 'chem_mean', 'chem_log_variance', of z_inst likewise where there is one; of spectra
-      'decoded' and 'cross', and of one view 'swapped' and 'transferred', where there are heads.
+      'decoded', 'cross' and 'physics', and of one view 'swapped' and 'transferred', where there
+      are heads.
     targets: 'number' of the instruments, 'noisy', 'clean', and 'swapped' of one view.
     mean_KxL: training-set mean spectra.
     properties_NxY: what probes ask for.
     group_N: formulas.
-    new, first: numbers of the views: on a new instrument, and the first of those on training
-      instruments, which are last.
     thorough: nonlinear probes too.
   """
 
@@ -53,8 +56,6 @@ class Latents:
   mean_KxL: np.ndarray
   properties_NxY: np.ndarray
   group_N: np.ndarray
-  new: int
-  first: int
   thorough: bool
 
 
@@ -74,7 +75,7 @@ def units(latents: Latents) -> dict[str, float]:
     if f'{name}_mean' not in latents.outputs:
       continue
     mean, log_variance = (
-      np.float64(latents.outputs[f'{name}_{part}'][:, :, latents.first])
+      np.float64(latents.outputs[f'{name}_{part}'][:, :, FIRST])
       for part in ('mean', 'log_variance')
     )
     nats = 0.5 * (mean**2 + np.exp(log_variance) - 1 - log_variance).sum(-1)
@@ -119,16 +120,16 @@ def table(report: Mapping[str, Mapping], kinds: Sequence[str]) -> list[list[str]
 
 
 def _of_kind(latents: Latents, k: int) -> dict[str, Terms]:
-  outputs, new, first = latents.outputs, latents.new, latents.first
+  outputs = latents.outputs
   about = (latents.properties_NxY, latents.group_N)
   chem = lambda view: outputs['chem_mean'][:, k, view]
   found = {
     **_instrument(latents, k, 'chem', latents.thorough),
-    'properties.model': probes.told_numbers(chem(first), *about),
-    'properties_new.model': probes.told_numbers(chem(first), *about, asked_NxF=chem(new)),
+    'properties.model': probes.told_numbers(chem(FIRST), *about),
+    'properties_new.model': probes.told_numbers(chem(FIRST), *about, asked_NxF=chem(NEW)),
   }
   if latents.thorough:
-    spectrum = latents.targets['noisy'][:, k, first]
+    spectrum = latents.targets['noisy'][:, k, FIRST]
     found['properties.spectrum'] = probes.told_numbers(spectrum, *about)
   if 'inst_mean' in outputs:
     found |= _instrument(latents, k, 'inst', thorough=False)
@@ -137,12 +138,12 @@ def _of_kind(latents: Latents, k: int) -> dict[str, Terms]:
 
 def _instrument(latents: Latents, k: int, name: str, thorough: bool) -> dict[str, Terms]:
   """Of all views on training instruments, added up for each molecule."""
-  number = latents.targets['number'][:, k, latents.first :] - 1
+  number = latents.targets['number'][:, k, FIRST:] - 1
   molecules, views = number.shape
   group = np.repeat(latents.group_N, views)
 
   def told(features, nonlinear=False):
-    flat = features[:, k, latents.first :].reshape(molecules * views, -1)
+    flat = features[:, k, FIRST:].reshape(molecules * views, -1)
     about = (number.reshape(-1), group, instruments.TRAINING)
     parts = probes.told_class(flat, *about, nonlinear=nonlinear).parts_KxN
     return Terms('ratio', parts.reshape(2, molecules, views).sum(-1))
@@ -162,16 +163,16 @@ def _instrument(latents: Latents, k: int, name: str, thorough: bool) -> dict[str
 
 
 def _spectra(latents: Latents, k: int) -> dict[str, Terms]:
-  """Errors of what there is of decoded, swapped, transferred and crossed spectra."""
-  outputs, clean, first = latents.outputs, latents.targets['clean'], latents.first
-  own, other = clean[:, k, first], latents.targets['swapped'][:, k, 0]
+  """Errors of what there is of decoded, swapped, transferred, crossed and absorbed spectra."""
+  outputs, clean = latents.outputs, latents.targets['clean']
+  own, other = clean[:, k, FIRST], latents.targets['swapped'][:, k, 0]
   error = lambda found, true: ((np.float64(found) - true) ** 2).sum(-1)
   ratio = lambda found, true: Terms(
     'ratio', np.stack([error(found, true), error(latents.mean_KxL[k], true)])
   )
   found = {}
   if 'decoded' in outputs:
-    found['decoded.model'] = ratio(outputs['decoded'][:, k, first], own)
+    found['decoded.model'] = ratio(outputs['decoded'][:, k, FIRST], own)
     found['swap.model'] = ratio(outputs['swapped'][:, k, 0], other)
     found['swap.identity'] = ratio(own, other)
   if 'transferred' in outputs:
@@ -179,6 +180,8 @@ def _spectra(latents: Latents, k: int) -> dict[str, Terms]:
     found['transfer.identity'] = ratio(own, other)
   if 'cross' in outputs:
     found['cross.model'] = ratio(outputs['cross'][:, 1 - k, PROTOCOL], clean[:, k, PROTOCOL])
+  if 'physics' in outputs:
+    found['physics.model'] = ratio(outputs['physics'][:, k, PROTOCOL], clean[:, k, PROTOCOL])
   return found
 
 

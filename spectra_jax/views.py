@@ -23,6 +23,11 @@ SOFT = 1e-3  # of the squared scale: below it a root is a straight line, and noi
 PROTOCOL, BORROWED, NEW, FIRST = 0, 1, 2, 3
 
 
+def softened_root(x: jax.Array) -> jax.Array:
+  """x / sqrt(|x| + SOFT) of intensities over the squared training scale, also below zero."""
+  return x * jax.lax.rsqrt(jnp.abs(x) + SOFT)
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Views:
   """How examples are seen: in training by the reference and one training instrument; held out
@@ -46,8 +51,7 @@ class Views:
 
   def root(self, values: jax.Array, k: int) -> jax.Array:
     """Softened root of intensities of kind k over the scale."""
-    x = values / jnp.float32(self.masked.scale_K[k] ** 2)
-    return x * jax.lax.rsqrt(jnp.abs(x) + SOFT)
+    return softened_root(values / jnp.float32(self.masked.scale_K[k] ** 2))
 
   def training(
     self, keys_B: jax.Array, step: ArrayLike, batch: Mapping[str, jax.Array]

@@ -311,7 +311,6 @@ def test_a_lost_latent_stops_the_run_with_a_sentence(task):
 @pytest.mark.parametrize(
   ('changes', 'words'),
   [
-    ({'foundation.heads.physics': 'paired'}, 'heads.physics is set, expected only reconstruction'),
     ({'foundation.bottleneck.inst': 0}, 'bottleneck.inst is 0 with a decoder'),
     ({'task.foundation.probe_views': 7}, 'probe_views 7, expected a share .* 1 to 6 views'),
     ({'augment.shift.max_cm': 3.0}, 'does not augment'),

@@ -7,6 +7,7 @@ import pytest
 
 from spectra_jax import latent_report
 from spectra_jax.latent_report import Latents
+from spectra_jax.views import NEW
 
 KINDS = ('ir', 'raman')
 N, K, V, L = 120, 2, 5, 16  # views: protocol, lender, new, two on training instruments
@@ -30,6 +31,7 @@ def planted(**changes):
     'inst_log_variance': np.full_like(inst, -4.0),
     'decoded': clean,
     'swapped': swapped,
+    'physics': 0.5 * clean,
   }
   return Latents(
     outputs=outputs | changes,
@@ -37,8 +39,6 @@ def planted(**changes):
     mean_KxL=np.zeros((K, L)),
     properties_NxY=PROPERTIES,
     group_N=np.array([f'C{n // 2}' for n in range(N)]),
-    new=2,
-    first=3,
     thorough=True,
   )
 
@@ -58,6 +58,7 @@ def test_latents_that_are_apart_score_as_such():
     assert found[f'{kind}.properties_new.model'] < 0.05
     assert found[f'{kind}.properties.spectrum'] > 0.9  # spectra of noise
     assert found[f'{kind}.swap.model'] == found[f'{kind}.decoded.model'] == 0.0
+    assert found[f'{kind}.physics.model'] == pytest.approx(0.25)  # half of it, beside a mean of 0
     assert abs(found[f'{kind}.swap.identity'] - 2.0) < 0.2  # two spectra of noise
 
 
@@ -87,9 +88,8 @@ def test_samples_tell_no_more_than_their_noise_lets_through():
 
 
 def test_an_instrument_that_shifts_the_chemistry_spoils_it_for_the_new_one_alone():
-  latents = planted()
-  moved = latents.outputs['chem_mean'].copy()
-  moved[:, :, latents.new] += 3.0
+  moved = planted().outputs['chem_mean'].copy()
+  moved[:, :, NEW] += 3.0
   found = values(planted(chem_mean=moved))
   assert found['ir.properties.model'] < 0.05
   assert found['ir.properties_new.model'] > 1.0

@@ -14,6 +14,7 @@ WORDS = {
   'experts': 'without experts',
   'attention': 'without attention',
   'cross': 'without the other kind of spectrum',
+  'physics': 'without n and k of a medium',
   'transferred': 'without the transfer operator',
   'properties': 'without properties',
   'embedding': 'without the embedding',
@@ -25,13 +26,15 @@ def get_config() -> ConfigDict:
   c = default.get_config()
   c.caption = (
     'The foundation model and the same without one part: normalised error on hidden bands of '
-    'held-out molecules, of the other kind of spectrum, of the spectrum on another instrument by '
-    'operator and by swapped latents (1 = the mean spectrum), and of atoms told from z_chem.'
+    'held-out molecules, of the other kind of spectrum, of what a medium with the predicted n and '
+    'k absorbs, of the spectrum on another instrument by operator and by swapped latents (1 = the '
+    'mean spectrum), and of atoms told from z_chem.'
   )
   c.rows = (_row('all parts', {}), *(_row(WORDS[part], spektron.WITHOUT[part]) for part in WORDS))
   scores = (
     ('NRE', 'nre'),
     ('other kind', 'cross'),
+    ('medium', 'physics'),
     ('transfer', 'transfer'),
     ('swap', 'swap'),
     ('atoms from z_chem', 'properties'),

@@ -10,6 +10,7 @@ both are hidden. From each view the model gives
                   that instrument, on that day                          swap_consistency
   transferred     the same by the operator, from all that the view says transferred_mse
   cross           the other kind of spectrum, as computed               cross_mse
+  physics         n and k of a medium whose spectrum is the reference   physics_mse
 
 and its latents are asked to keep apart what they are named after:
 
@@ -40,30 +41,19 @@ from jax.typing import ArrayLike
 from matplotlib.figure import Figure
 from ml_collections import ConfigDict
 
-from spectra_jax import augment, figures, latent_report, shards
+from spectra_jax import augment, figures, foundation_terms, latent_report, medium, shards
 from spectra_jax.datasets import instruments
 from spectra_jax.datasets.instruments import Setting
 from spectra_jax.disentangled import Classifier, Disentangled
 from spectra_jax.formulas import atom_counts
 from spectra_jax.foundation import build_foundation
-from spectra_jax.losses.adversary import adversary
-from spectra_jax.losses.contrastive import contrastive
-from spectra_jax.losses.denoising import denoising
-from spectra_jax.losses.information_bottleneck import information_bottleneck
-from spectra_jax.losses.masked_mse import masked_mse
-from spectra_jax.losses.non_negativity import non_negativity
-from spectra_jax.losses.sinkhorn import sinkhorn
-from spectra_jax.losses.swap_consistency import swap_consistency
-from spectra_jax.losses.view_consistency import view_consistency
 from spectra_jax.scores import Ratios, nest
 from spectra_jax.spectra import Spectra
 from spectra_jax.splits import Split
 from spectra_jax.tasks import masked
-from spectra_jax.views import FIRST, NEW, PROTOCOL, Views
+from spectra_jax.views import FIRST, PROTOCOL, Views, softened_root
 
 BASELINES = masked.BASELINES
-# Heads that learn here.
-READ = ('reconstruction', 'cross', 'decoded', 'transferred', 'properties', 'embedding')
 Outputs = Mapping[str, jax.Array]
 Scores = Mapping[str, Mapping[str, Any]]  # 'masked', 'latents', 'units'
 
@@ -161,15 +151,7 @@ class Task:
 
   def losses(self, outputs: Outputs, targets: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
     """The terms whose parts the model has; [B] each, means over kinds and views."""
-    terms = self._spectral_terms(outputs, targets)
-    if 'chem' in outputs:
-      terms |= self._latent_terms(outputs, targets)
-    if 'properties' in outputs:
-      asked = targets['properties'][:, None, None]
-      terms['properties_mse'] = ((outputs['properties'] - asked) ** 2).mean((1, 2, 3))
-    if 'balance' in outputs:
-      terms['expert_balance'] = outputs['balance'].mean((1, 2))
-    return terms
+    return foundation_terms.terms(outputs, targets, self.options, self.kinds, self.nu_L)
 
   def effective(self, params: Any) -> Any:
     return params
@@ -276,76 +258,6 @@ class Task:
     """Spectra of one side for an audit, as of `masked`."""
     return self.masked.predictions(self._protocol(outputs), side)
 
-  # --- terms ---------------------------------------------------------------------------------
-
-  def _spectral_terms(self, outputs, targets) -> dict[str, jax.Array]:
-    flat = lambda x: x.reshape(-1, x.shape[-1])
-    mean = lambda x: x.reshape(len(targets['row']), -1).mean(1)
-    clean, seen = flat(targets['clean']), flat(targets['visible'])
-    whole = flat(outputs['reconstruction'])
-    terms = {
-      'masked_mse': mean(masked_mse(whole, clean, ~seen)),
-      'denoising': mean(denoising(whole, clean, seen)),
-    }
-    error = lambda found, true: mean(((found - true) ** 2).mean(-1))
-    if 'cross' in outputs:  # as the reference, the first view, sees the other kind
-      terms['cross_mse'] = error(outputs['cross'], targets['clean'][:, ::-1, PROTOCOL][:, :, None])
-    if 'transferred' in outputs:
-      terms['transferred_mse'] = error(outputs['transferred'], targets['swapped'])
-    law = {'kind': self.kinds[0], 'state': 'sqrt'}
-    if 'decoded' not in outputs:
-      return terms | {'non_negativity': mean(non_negativity(whole, **law))}
-    decoded, swapped = flat(outputs['decoded']), flat(outputs['swapped'])
-    return terms | {
-      'decoded_mse': mean(masked_mse(decoded, clean, jnp.ones_like(seen))),
-      'swap_consistency': mean(swap_consistency(swapped, flat(targets['swapped']))),
-      'non_negativity': mean(non_negativity(decoded, **law)),
-    }
-
-  def _latent_terms(self, outputs, targets) -> dict[str, jax.Array]:
-    o, batch, kinds = self.options, len(targets['row']), len(self.kinds)
-    views = lambda x: x.reshape(batch, -1, x.shape[-1])  # [B, K V, Z]
-    alike = views(outputs['embedding' if 'embedding' in outputs else 'chem_mean'])
-    molecule = kinds * targets['row'][:, None] + np.repeat(np.arange(kinds), 2)
-    terms = {
-      'contrastive': contrastive(alike, molecule, temperature=o.temperature),
-      'information_bottleneck': self._price(outputs, 'chem'),
-      'sinkhorn': self._transport(outputs['chem_mean']),
-      'view_consistency': self._agreement(outputs),
-    }
-    if 'inst' in outputs:
-      terms['information_bottleneck'] += self._price(outputs, 'inst')
-    for term, latent in (('adversary', 'chem'), ('instrument', 'inst')):
-      if f'{latent}_logits' in outputs:
-        terms[term] = self._told(outputs[f'{latent}_logits'], targets['number'])
-    return terms
-
-  def _told(self, logits: jax.Array, number: jax.Array) -> jax.Array:
-    """[B] how badly the instruments of the second views are told; 1 = by chance."""
-    true = jax.nn.one_hot(number[:, :, 1] - 1, instruments.TRAINING)
-    flat = lambda x: x.reshape(-1, x.shape[-1])
-    return adversary(flat(logits[:, :, 1]), flat(true)).reshape(len(number), -1).mean(1)
-
-  def _price(self, outputs, name) -> jax.Array:
-    flat = lambda x: x.reshape(-1, x.shape[-1])
-    moments = (flat(outputs[f'{name}_{part}']) for part in ('mean', 'log_variance'))
-    price = information_bottleneck(*moments, free=self.options.free_nats)
-    return price.reshape(len(outputs[f'{name}_mean']), -1).mean(1)
-
-  def _agreement(self, outputs) -> jax.Array:
-    flat = lambda x: x.reshape(-1, x.shape[-1])
-    moments = (outputs['chem_mean'], outputs['chem_log_variance'])
-    views = [flat(x[:, :, view]) for view in (0, 1) for x in moments]
-    return view_consistency(*views).reshape(len(moments[0]), -1).mean(1)
-
-  def _transport(self, chem_BxKxVxZ) -> jax.Array:
-    o = self.options
-    clouds = lambda k: (chem_BxKxVxZ[:, k, 0], chem_BxKxVxZ[:, k, 1])
-    each = [
-      sinkhorn(*clouds(k), blur=o.blur, iterations=o.iterations) for k in range(len(self.kinds))
-    ]
-    return sum(each) / len(each)
-
   # --- parts ---------------------------------------------------------------------------------
 
   @functools.cached_property
@@ -375,14 +287,15 @@ class Task:
     _, targets = self.held_out(side)
     rows = getattr(self.split, side)
     spectra = self.spectra[self.kinds[0]].meta
+    if 'physics' in outputs:
+      absorbed = softened_root(medium.intensity(outputs['physics'], self.nu_L))
+      outputs = {**outputs, 'physics': absorbed}
     return latent_report.Latents(
       outputs={name: np.asarray(x) for name, x in outputs.items()},
       targets={name: np.asarray(x) for name, x in targets.items()},
       mean_KxL=self.masked.mean_KxL,
       properties_NxY=self.atoms[rows],
       group_N=spectra['group'][rows],
-      new=NEW,
-      first=FIRST,
       thorough=side == 'test',
     )
 
@@ -415,8 +328,8 @@ def build(config: ConfigDict, spectra: Mapping[str, Spectra], split: Split) -> T
   """The task on this data; every constant comes from the training side alone.
 
   Raises:
-    ValueError: spectra that no simulated instrument is for, heads that learn nothing here, shares
-      or numbers out of range; and what masked reconstruction refuses.
+    ValueError: spectra that no simulated instrument is for, heads without what they read,
+      shares or numbers out of range; and what masked reconstruction refuses.
   """
   augment.check_off(config.augment, 'foundation')
   unfit = [kind for kind in spectra if kind not in instruments.RANGES]
@@ -425,13 +338,7 @@ def build(config: ConfigDict, spectra: Mapping[str, Spectra], split: Split) -> T
       f'the data set gives {unfit[0]}, expected computed {" or ".join(instruments.RANGES)}, which '
       'simulated instruments measure; set dataset.name = computed'
     )
-  idle = [name for name, head in config.foundation.heads.items() if head and name not in READ]
   o = config.task.foundation
-  if idle:
-    raise ValueError(
-      f'foundation.heads.{idle[0]} is set, expected only {", ".join(READ)} for the task '
-      "foundation, which has nothing for it to learn from; set it to ''"
-    )
   if config.foundation.heads.cross and len(spectra) != 2:
     raise ValueError(
       f'foundation.heads.cross is set and the data set gives {", ".join(spectra)}, expected two '
