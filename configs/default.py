@@ -440,7 +440,7 @@ def get_config() -> ConfigDict:
   c.foundation.heads = ConfigDict()  # output -> file in spectra_jax/heads; '' = not there
   c.foundation.heads.reconstruction = 'reconstruct'  # tokens -> the spectrum, hidden bands too
   c.foundation.heads.cross = ''  # tokens -> the other kind of spectrum; reconstruct
-  c.foundation.heads.physics = ''  # tokens -> quantities that obey laws; oscillators, ...
+  c.foundation.heads.physics = ''  # tokens -> n and k of a medium; non_negative, oscillators
   c.foundation.heads.decoded = ''  # latents -> the spectrum; latent_decoder
   c.foundation.heads.transferred = ''  # -> as another instrument gives it; transfer_operator
   c.foundation.heads.properties = ''  # chemistry -> numbers of the molecule; regress
