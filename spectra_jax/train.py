@@ -8,6 +8,7 @@ Batches, masks and dropout are functions of (seed, step, row), so a resumed run 
 import contextlib
 import dataclasses
 import functools
+import os
 import pathlib
 import time
 from collections.abc import Callable, Mapping
@@ -106,8 +107,12 @@ def initial_params(task: Any, module: nn.Module, seed: int) -> Any:
 
 
 def use_compile_cache(folder: str) -> None:
-  """Keeps compiled programs in `folder`, so that the next start of a run compiles nothing."""
-  path = pathlib.Path(folder or '~/.cache/spectra_jax/compiled').expanduser()
+  """Keeps compiled programs in `folder`, so that the next start of a run compiles nothing.
+
+  '' is $JAX_COMPILATION_CACHE_DIR, or ~/.cache/spectra_jax/compiled where that is not set.
+  """
+  there = os.environ.get('JAX_COMPILATION_CACHE_DIR') or '~/.cache/spectra_jax/compiled'
+  path = pathlib.Path(folder or there).expanduser()
   jax.config.update('jax_compilation_cache_dir', str(path))
   jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.0)
 

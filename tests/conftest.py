@@ -3,13 +3,22 @@
 import functools
 import os
 import pathlib
+import shutil
+import tempfile
 
 os.environ.setdefault('JAX_PLATFORMS', 'cpu')
 # OpenBLAS threads wait for each other on a busy machine: a tiny run took 300 s, with one 28 s.
 os.environ.setdefault('OPENBLAS_NUM_THREADS', '1')
+os.environ.setdefault('OMP_NUM_THREADS', '1')  # tblite's: 34 s of small molecules become one
 
 # Most of the suite is compilation of programs that run once; runs in other processes inherit this.
 os.environ.setdefault('JAX_DISABLE_MOST_OPTIMIZATIONS', '1')
+
+# Runs keep what they compiled: here in a folder of this run of the tests, not in the user's own.
+# Workers and runs in other processes share it, and the first process takes it away.
+os.environ.setdefault(
+  'JAX_COMPILATION_CACHE_DIR', f'{tempfile.gettempdir()}/spectra_jax_tests_{os.getpid()}'
+)
 
 import jax
 import numpy as np
@@ -36,6 +45,19 @@ def _kept(load):
 
 computed.load = _kept(computed.load)
 computed_optical.load = _kept(computed_optical.load)
+
+
+def pytest_unconfigure():
+  own = f'{tempfile.gettempdir()}/spectra_jax_tests_{os.getpid()}'
+  shutil.rmtree(own, ignore_errors=True)  # of a worker: there is none
+
+
+@pytest.fixture(scope='module', autouse=True)
+def long_programs_alone_are_kept():
+  """A run keeps every program it compiles; what comes after it in this process should not."""
+  default = jax.config.jax_persistent_cache_min_compile_time_secs
+  yield
+  jax.config.update('jax_persistent_cache_min_compile_time_secs', default)
 
 
 @pytest.fixture(scope='session')

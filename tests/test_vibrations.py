@@ -52,10 +52,7 @@ def test_carbon_dioxide_obeys_mutual_exclusion_and_bends_in_a_degenerate_pair():
   assert np.linalg.norm(co2.dipole) < 1e-6
 
 
-LARGE = [pytest.param(smiles, marks=pytest.mark.slow) for smiles in ('c1ccccc1', 'CC')]
-
-
-@pytest.mark.parametrize('smiles', ['C=C', *LARGE])
+@pytest.mark.parametrize('smiles', ['C=C', 'c1ccccc1', 'CC'])
 def test_mutual_exclusion_with_an_inversion_centre(smiles):
   result = computed(smiles)
   even = result.parity == 1
@@ -153,16 +150,16 @@ def test_enforced_sum_rules_make_the_fsum_identity_exact_for_any_tensors(seed):
     ('C', 'Td'),
     ('CO', 'Cs'),
     ('C=C', 'D2h'),
-    pytest.param('CC', 'D3d', marks=pytest.mark.slow),
+    ('CC', 'D3d'),
     ('C=C=C', 'D2d'),
     ('C1CC1', 'D3h'),
-    pytest.param('c1ccccc1', 'D6h', marks=pytest.mark.slow),
+    ('c1ccccc1', 'D6h'),
     ('C#N', 'Coov'),
     ('O=C=O', 'Dooh'),
     ('F/C=C/F', 'C2h'),
-    pytest.param('C12C3C4C1C5C2C3C45', 'Oh', marks=pytest.mark.slow),
-    pytest.param('FC(Cl)S', 'C1', marks=pytest.mark.slow),
-    pytest.param('F[C@H](Cl)[C@@H](F)Cl', 'Ci', marks=pytest.mark.slow),
+    ('C12C3C4C1C5C2C3C45', 'Oh'),
+    ('FC(Cl)S', 'C1'),
+    ('F[C@H](Cl)[C@@H](F)Cl', 'Ci'),
   ],
 )
 def test_point_groups(smiles, group):
@@ -171,31 +168,12 @@ def test_point_groups(smiles, group):
   assert result.centrosymmetric == (group in {'D2h', 'D3d', 'D6h', 'Dooh', 'C2h', 'Oh', 'Ci'})
 
 
-@pytest.mark.parametrize(
-  ('n', 'twist', 'group'),
-  [
-    (3, 0.0, 'D3h'),
-    (3, 0.3, 'D3'),
-    (2, 0.3, 'D2'),
-    (3, np.pi / 6, 'D3d'),
-    (6, 0.0, 'D6h'),
-  ],
-)
+@pytest.mark.parametrize(('n', 'twist', 'group'), [(3, 0.0, 'D3h'), (3, 0.3, 'D3'), (2, 0.3, 'D2')])
 def test_point_groups_of_twisted_prisms(n, twist, group):
   angle = 2 * np.pi * np.arange(n) / n
   ring = lambda shift, z: np.c_[np.cos(angle + shift), np.sin(angle + shift), np.full(n, z)]
   x = np.concatenate([ring(-twist, 1.0), ring(twist, -1.0)]) * 1.5
   assert symmetry.point_group(np.full(2 * n, 6), x) == group
-
-
-ASKEW = np.array([[1.5, 0, 0], [0.2, 1.9, 0], [0.4, 0.3, 1.2]])
-
-
-def test_point_groups_of_a_centre_alone_of_none_and_of_an_octahedron():
-  both = lambda x: np.concatenate([x, -x])
-  assert symmetry.point_group(np.tile([6, 7, 8], 2), both(ASKEW)) == 'Ci'
-  assert symmetry.point_group(np.array([6, 7, 8, 9]), np.vstack([ASKEW, [0, 0, 0]])) == 'C1'
-  assert symmetry.point_group(np.full(6, 6), both(1.5 * np.eye(3))) == 'Oh'
 
 
 def test_a_geometry_between_two_groups_is_not_named():
