@@ -160,15 +160,12 @@ def example():
   return [line.strip() for line in told if line.startswith(('  import numpy', '  nu =', '  np.'))]
 
 
-def test_the_documented_example_is_written_read_and_audited(tmp_path):
+def test_the_documented_example_is_written_read_and_audited(tmp_path, capsys):
   assert len(example()) == 3
   folder = f'import os; os.chdir({str(tmp_path)!r})'
   exec('\n'.join([folder, *example(), f'os.chdir({str(processes.REPOSITORY)!r})']), {})
   path = tmp_path / 'predictions.npz'
-  command = ('-m', 'experiments.audit', str(path), '--hwhm_min=8', '--strict')
-  output = processes.finish(processes.start(*command))
-  assert 'linewidth/ir' in output
-  laws = json.loads(output.splitlines()[-1])
+  laws = run_program(path, capsys, hwhm_min=8.0, strict=True)
   assert laws['linewidth/ir']['violations'] == 0
   assert laws['non_negativity/ir']['applies']
   assert not laws['kramers_kronig']['applies']

@@ -58,21 +58,29 @@ def variants(name):
   return getattr(importlib.import_module(f'configs.{name}'), 'VARIANTS', VARIANTS)
 
 
-def longer(name, variant):
-  """Half a minute in all: the slow run has them."""
-  slow = variant == 'long' or (name.startswith('spektron') and variant != 'tiny')
-  return [pytest.mark.slow] if slow else []
-
-
 RUNS = [
-  pytest.param(name, variant, marks=longer(name, variant))
-  for name in files(configs)
-  if name not in NO_RUN
-  for variant in variants(name)
+  (name, variant) for name in files(configs) if name not in NO_RUN for variant in variants(name)
 ]
 
 
 @pytest.mark.parametrize(('name', 'variant'), RUNS)
+def test_every_config_asks_for_what_there_is(name, variant):
+  config = importlib.import_module(f'configs.{name}').get_config(variant)
+  model.check_options(config.copy_and_resolve_references())
+  for part in ('task', 'dataset'):
+    assert config[part].name in config[part]
+    model.component(f'{part}s', config[part].name)
+
+
+def longer(name, variant):
+  """A minute in all: the slow run has them, and the default one each config's tiny sibling."""
+  slow = variant == 'corrected' or (variant != 'tiny' and not name.startswith(('rruff', 'nir')))
+  return [pytest.mark.slow] if slow else []
+
+
+@pytest.mark.parametrize(
+  ('name', 'variant'), [pytest.param(*run, marks=longer(*run)) for run in RUNS]
+)
 def test_every_config_can_be_prepared(name, variant, tmp_path, request):
   config = importlib.import_module(f'configs.{name}').get_config(variant)
   data = config.dataset[config.dataset.name]

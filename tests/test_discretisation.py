@@ -206,7 +206,10 @@ def boundary(name, region, size):
   return rng.choice(bounds(name, region, d)) * (1 + off) / h**2, d / h, h
 
 
-@pytest.mark.parametrize('dtype', [np.float32, np.float64])
+DTYPES = [np.float32, pytest.param(np.float64, marks=pytest.mark.slow)]
+
+
+@pytest.mark.parametrize('dtype', DTYPES)
 def test_values_and_gradients_are_finite_on_100_000_boundary_points(dtype):
   cases = {(name, region): boundary(name, region, 10_000) for name in SCHEMES for region in REGIONS}
 

@@ -260,7 +260,7 @@ def test_latents_swap_and_noise_belongs_to_row_and_view():
 
 def test_what_is_borrowed_reaches_what_is_made_of_it_and_nothing_else():
   module, variables = made()
-  nu, keys = grid(4.0), jax.random.split(jax.random.key(1), 4)
+  nu, keys = grid(4.0), jax.random.split(jax.random.key(1), 2)
   given = inputs(nu, rows=4)
   louder = given['values_BxL'] * np.float32([1, 2, 1, 1])[:, None]
   out, changed = (

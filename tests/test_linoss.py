@@ -192,7 +192,12 @@ def test_float32_layer_of_the_ring_is_the_float64_one():
   assert_float32_layer_is_the_float64_one(module, variables, u, 2e-5)
 
 
-@pytest.mark.parametrize('name', [name for name in SCHEMES if name != 'imex'])
+LONG = ('imex2', 'imex3')  # between 'ex' and 'im', and 'imex' has the test above
+
+
+@pytest.mark.parametrize(
+  'name', ['im', 'ex', *(pytest.param(name, marks=pytest.mark.slow) for name in LONG)]
+)
 def test_float32_layer_of_every_ring_is_the_float64_one(name):
   u = np.random.default_rng(0).standard_normal((1, 1024, 6), np.float32)
   variables = variables_inside(60, 6)
@@ -245,7 +250,7 @@ def test_gradients_are_finite_at_critical_damping_and_its_limits():
   assert all(np.isfinite(leaf).all() for leaf in output_and_gradients(module)(variables, u))
 
 
-@pytest.mark.parametrize('name', ['imex3', 'ex'])
+@pytest.mark.parametrize('name', [pytest.param('imex3', marks=pytest.mark.slow), 'ex'])
 def test_every_parameter_learns_with_every_option(name):
   options = {'region': 'stable', 'initialisation': 'uniform', 'input_norm': True, 'heads': 2}
   module = layer(6, discretisation=name, algorithm='sequential', **options)

@@ -30,8 +30,11 @@ def coefficients(r, theta):
   return (1 - r) * (1 + r), (1 - r) ** 2 + 4 * r * np.sin(theta / 2) ** 2
 
 
+run_jitted = jax.jit(oscillator_ssm, static_argnames=('algorithm', 'reverse', 'chunk'))
+
+
 def jitted(*arrays, **options):
-  return np.asarray(jax.jit(functools.partial(oscillator_ssm, **options))(*arrays))
+  return np.asarray(run_jitted(*arrays, **options))
 
 
 def one_oscillator(g, c, w_L, **options):
@@ -58,14 +61,9 @@ def assert_close(values, expected, tolerance):
     assert np.abs(value - exact).max() <= tolerance * max(np.abs(exact).max(), 1e-300)
 
 
-@given(
-  batch=st.integers(1, 3),
-  length=st.integers(1, 45),
-  chunk=st.sampled_from([None, 1, 7, 16]),
-  reverse=st.booleans(),
-  seed=st.integers(0, 99),
+@pytest.mark.parametrize(
+  ('batch', 'length', 'chunk', 'reverse', 'seed'), [(1, 1, 7, False, 0), (2, 23, 7, True, 1)]
 )
-@settings(max_examples=4, deadline=None)
 def test_algorithms_agree_with_all_gradients(batch, length, chunk, reverse, seed):
   arrays = arguments(seed, batch, length)
   v = np.random.default_rng(seed + 1).normal(size=arrays[-1].shape)
@@ -75,6 +73,19 @@ def test_algorithms_agree_with_all_gradients(batch, length, chunk, reverse, seed
     published = value_and_gradients(arrays, v, algorithm='associative', reverse=reverse)
   assert_close(fused, exact, 1e-10)
   assert_close(published, exact, 1e-10)
+
+
+@pytest.mark.slow
+@given(
+  batch=st.integers(1, 3),
+  length=st.integers(1, 45),
+  chunk=st.sampled_from([None, 1, 7, 16]),
+  reverse=st.booleans(),
+  seed=st.integers(0, 99),
+)
+@settings(max_examples=20, deadline=None)
+def test_algorithms_agree_on_any_shape(batch, length, chunk, reverse, seed):
+  test_algorithms_agree_with_all_gradients(batch, length, chunk, reverse, seed)
 
 
 @pytest.mark.parametrize('algorithm', ALGORITHMS)
@@ -108,11 +119,12 @@ def test_float32_keeps_lightly_damped_modes(theta):
   assert_close([single], [exact], 1e-5)
 
 
-@pytest.mark.parametrize('reverse', [False, True])
-def test_states_are_carried_with_their_gradients(reverse):
-  """Three calls in a row are one call, and an end state is an output like any other.
+@pytest.mark.parametrize(('reverse', 'algorithms'), [(False, ALGORITHMS), (True, ('fused',))])
+def test_states_are_carried_with_their_gradients(reverse, algorithms):
+  """Two calls in a row are one call, and an end state is an output like any other.
 
-  One pole has det M = 0, where an adjoint cannot be started as a state of the filter.
+  One pole has det M = 0, where an adjoint cannot be started as a state of the filter. In reverse
+  only of the one with a rule of its own; the others are JAX's transpose.
   """
   theta_P = np.array([1e-3, 1.0, 2.0, np.pi - 1e-3, 1.0])
   g_P, c_P = coefficients(np.array([0.97, 0.9, 1.0, 0.97, 0.0]), theta_P)
@@ -132,14 +144,14 @@ def test_states_are_carried_with_their_gradients(reverse):
     return jnp.sum(v * y) + sum(jnp.sum(a * b) for a, b in zip(to_end, state, strict=True))
 
   run = jax.jit(jax.value_and_grad(loss, argnums=(0, 1)), static_argnums=(2, 3))
-  whole, cut = ((0, 29),), ((0, 1), (1, 18), (18, 29))
+  whole, cut = ((0, 29),), ((0, 18), (18, 29))
   with jax.enable_x64(True):
     exact = jax.tree.leaves(run(start, arrays, 'sequential', whole))
-    for algorithm in ('sequential', 'associative', 'fused'):
+    for algorithm in algorithms:
       assert_close(jax.tree.leaves(run(start, arrays, algorithm, cut)), exact, 1e-10)
 
 
-@pytest.mark.parametrize('reverse', [False, True])
+@pytest.mark.parametrize('reverse', [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_algorithms_agree_on_both_sides_of_the_sign(reverse):
   """One call with poles of either sign, near both ends, exactly at them and at c = e."""
   theta_P = np.array([0.0, 1e-3, 1.0, np.pi / 2, 2.0, np.pi - 1e-3, np.pi])

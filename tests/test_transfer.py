@@ -432,6 +432,12 @@ def test_the_report_reads_the_poles_of_a_checkpoint(workdir, monkeypatch):
   assert (run.workdir / 'figures' / 'transfer.png').stat().st_size > 10_000
 
 
+def test_a_folder_without_a_run_is_refused(tmp_path):
+  with pytest.raises(ValueError, match=r'config\.json is missing; expected the f'):
+    transfer_report.read(tmp_path, 0, 0)
+
+
+@pytest.mark.slow
 def test_the_program_refuses_a_folder_without_a_run(tmp_path):
   command = [sys.executable, '-m', 'experiments.transfer', f'--workdir={tmp_path}']
   root = pathlib.Path(__file__).parents[1]
