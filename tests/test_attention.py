@@ -50,7 +50,13 @@ def with_derivatives(function, q, k, v, g, mask):
 
 
 @pytest.mark.parametrize(
-  ('chunk', 'causal', 'masked'), [(8, True, True), (8, False, True), (12, True, False), (100, 0, 0)]
+  ('chunk', 'causal', 'masked'),
+  [
+    (8, True, True),
+    (100, 0, 0),
+    pytest.param(8, False, True, marks=pytest.mark.slow),
+    pytest.param(12, True, False, marks=pytest.mark.slow),
+  ],
 )
 def test_chunks_are_the_formula_with_both_derivatives(causal, masked, chunk):
   inputs, visible = arrays()

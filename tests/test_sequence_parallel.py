@@ -89,7 +89,9 @@ def backbone(**fields):
   'fields',
   [
     pytest.param({}, id='damped', marks=pytest.mark.slow),
-    pytest.param({'discretisation': 'ex', 'heads': 2, 'blocks': 1}, id='late, heads'),
+    pytest.param(
+      {'discretisation': 'ex', 'heads': 2, 'blocks': 1}, id='late, heads', marks=pytest.mark.slow
+    ),
   ],
 )
 def test_a_backbone_of_split_tokens_is_the_whole_one_with_all_gradients(fields):
