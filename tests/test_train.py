@@ -194,12 +194,15 @@ def test_activations_are_what_the_config_says():
   run = train.prepare(config, 'unused')
   batch = {name: x[:2] for name, x in run.task.examples('test').items()}
   inputs, _ = run.task.inputs(None, 0, batch, train=False)
-  params = train.init_state(run).params
+  params = jax.eval_shape(lambda: train.initial_params(run.task, run.module, seed=0))
   assert {x.dtype.name for x in jax.tree.leaves(params)} == {'float32'}
-  tokens = run.module.bind({'params': params}).tokenizer(**inputs, nu_L=run.task.nu_L)
-  assert tokens.dtype == 'bfloat16'
-  outputs = run.module.apply({'params': params}, **inputs, nu_L=run.task.nu_L, train=False)
-  assert outputs.dtype == 'float32'
+
+  def both(params):
+    tokens = run.module.bind({'params': params}).tokenizer(**inputs, nu_L=run.task.nu_L)
+    return tokens, run.module.apply({'params': params}, **inputs, nu_L=run.task.nu_L, train=False)
+
+  tokens, outputs = jax.eval_shape(both, params)
+  assert (tokens.dtype, outputs.dtype) == ('bfloat16', 'float32')
 
 
 def command(*words):
@@ -221,6 +224,7 @@ def test_a_misspelt_flag_is_one_sentence(tmp_path):
   assert not (tmp_path / 'w').exists()
 
 
+@pytest.mark.slow  # by the program: what refuses is tested in test_workdir.py
 def test_the_workdir_of_another_run_is_refused_untouched(finished):
   _, _, workdir, _, _ = finished
   before = sorted((p, p.stat().st_mtime_ns) for p in workdir.rglob('*'))
