@@ -194,24 +194,30 @@ def _check(config: ConfigDict, names: Mapping[str, str], targets: int) -> None:
     raise ValueError(
       f'foundation.heads names {unknown}, expected some of {", ".join(READS)}; drop the others'
     )
-  wants = {'latents': 'chem', 'chem': 'chem', 'instrument': 'inst'}
   for output, name in names.items():
-    latent = wants.get(READS[output])
-    if latent and not (options.bottleneck.chem and options.bottleneck[latent]):
-      raise ValueError(
-        f'foundation.heads.{output} is {name!r}, which reads {latent}, and the bottleneck has '
-        f'chem = {options.bottleneck.chem} and inst = {options.bottleneck.inst}; give '
-        f"foundation.bottleneck.{latent} a size, or set the head to ''"
-      )
-    cls = model.component('heads', name).Head
-    pools = 'outputs' in model.shared_fields(cls, 'head')
-    if pools != (output in ('properties', 'embedding')):
-      raise ValueError(
-        f'foundation.heads.{output} is {name!r}, which gives {"numbers" if pools else "spectra"}, '
-        f'expected a head of {"spectra" if pools else "numbers"}; choose another'
-      )
+    _check_reads(output, name, options.bottleneck)
+    _check_gives(output, name)
   if 'properties' in names and targets < 1:
     raise ValueError(
       f'foundation.heads.properties is {names["properties"]!r} and there are {targets} targets, '
       "expected at least 1; set it to ''"
+    )
+
+
+def _check_reads(output: str, name: str, sizes: ConfigDict) -> None:
+  latent = {'latents': 'chem', 'chem': 'chem', 'instrument': 'inst'}.get(READS[output])
+  if latent and not (sizes.chem and sizes[latent]):
+    raise ValueError(
+      f'foundation.heads.{output} is {name!r}, which reads {latent}, and the bottleneck has '
+      f'chem = {sizes.chem} and inst = {sizes.inst}; give foundation.bottleneck.{latent} a size, '
+      "or set the head to ''"
+    )
+
+
+def _check_gives(output: str, name: str) -> None:
+  pools = 'outputs' in model.shared_fields(model.component('heads', name).Head, 'head')
+  if pools != (output in ('properties', 'embedding')):
+    raise ValueError(
+      f'foundation.heads.{output} is {name!r}, which gives {"numbers" if pools else "spectra"}, '
+      f'expected a head of {"spectra" if pools else "numbers"}; choose another'
     )

@@ -31,7 +31,7 @@ from spectra_jax.datasets import instruments
 from spectra_jax.forms import Terms
 from spectra_jax.views import FIRST, NEW, PROTOCOL
 
-NATS = ('chem', 'inst')
+LATENTS = ('chem', 'inst')
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -71,7 +71,7 @@ def terms(latents: Latents, kinds: Sequence[str]) -> dict[str, Terms]:
 def units(latents: Latents) -> dict[str, float]:
   """Active units of each latent, and how much each says [nats]."""
   found = {}
-  for name in NATS:
+  for name in LATENTS:
     if f'{name}_mean' not in latents.outputs:
       continue
     mean, log_variance = (

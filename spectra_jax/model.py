@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
+from spectra_jax.roots import KINDS
 from spectra_jax.scan.sharded import all_tokens, own_tokens
 from spectra_jax.tokenize import Tokenizer
 
@@ -73,6 +74,24 @@ class SpectralModel(nn.Module):
     own = functools.partial(own_tokens, axis_name=axis)
     y_BxTxD = self.backbone(own(x_BxTxD), own(nu_T[None])[0], own(mask_BxT), train)
     return all_tokens(y_BxTxD, axis, len(nu_T))
+
+
+def joined(
+  tokenizer: nn.Module,
+  values: Mapping[str, jax.Array],
+  visible: Mapping[str, jax.Array],
+  ir_B: jax.Array,
+  nu_L: np.ndarray,
+) -> jax.Array:
+  """Tokens of IR + tokens of Raman: both spectra of a molecule as one sequence, [B, T, D].
+
+  Args:
+    tokenizer: of both.
+    values, visible: {'ir', 'raman': [B, L]}; values are read only where they are visible.
+    ir_B: kind index of the IR spectra; that of the Raman spectra is the next.
+    nu_L: their axis [cm^-1].
+  """
+  return sum(tokenizer(values[kind], visible[kind], ir_B + k, nu_L) for k, kind in enumerate(KINDS))
 
 
 def split_tokens(module: SpectralModel, axis: str) -> SpectralModel:

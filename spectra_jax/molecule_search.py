@@ -9,7 +9,8 @@ import numpy as np
 from spectra_jax import graphs, readers
 from spectra_jax.align import align
 from spectra_jax.library import Library
-from spectra_jax.retrieval import KINDS, MODES, columns
+from spectra_jax.retrieval import MODES, columns
+from spectra_jax.roots import KINDS
 from spectra_jax.spectra import Spectra
 from spectra_jax.tasks.retrieval import GRAPH, Task
 

@@ -21,7 +21,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from spectra_jax import batches, foundation, model, unlabelled, weights
+from spectra_jax import batches, foundation, model, roots, unlabelled, weights
 from spectra_jax.align import NM_PER_CM
 from spectra_jax.chemometrics import ridge
 from spectra_jax.chemometrics.linear import Linear
@@ -84,11 +84,11 @@ class Pretrained:
       ValueError: as `embed`.
     """
     inputs, nu_L = self.inputs(spectra)
-    roots_NxL = self._run('values', inputs, nu_L) * inputs['scale'][:, None]
+    root_NxL = self._run('values', inputs, nu_L) * inputs['scale'][:, None]
     axis, flipped = _wavenumbers(spectra)
     inside = np.flatnonzero((axis >= nu_L[0]) & (axis <= nu_L[-1]))
     filled = np.zeros(spectra.values.shape, np.float32)
-    filled[:, inside] = (np.sign(roots_NxL) * roots_NxL**2)[:, np.searchsorted(nu_L, axis[inside])]
+    filled[:, inside] = roots.squared(root_NxL)[:, np.searchsorted(nu_L, axis[inside])]
     filled = filled[:, ::-1] if flipped else filled
     known = np.zeros(len(axis), bool)
     known[inside] = True
@@ -140,14 +140,7 @@ class Pretrained:
       ValueError: another kind of spectra, values that are no intensities any more, an axis that
         cannot be in cm^-1, or one that does not meet the model's.
     """
-    axis, flipped = _wavenumbers(spectra)
-    kind = SAME.get(spectra.kind, spectra.kind)
-    if kind not in self.weights.kinds:
-      raise ValueError(
-        f'the spectra are of kind {spectra.kind}, expected one of '
-        f'{", ".join([*self.weights.kinds, *SAME])}; transmittance becomes absorbance by '
-        'preprocess/steps/absorbance.py'
-      )
+    (axis, flipped), kind = _wavenumbers(spectra), self._kind(spectra)
     values, visible = (np.asarray(x) for x in (spectra.values, spectra.mask))
     values, visible = (x[:, ::-1] if flipped else x for x in (values, visible))
     values = np.where(visible, values, 0.0)
@@ -158,26 +151,37 @@ class Pretrained:
         f'the axis goes from {axis[0]:g} to {axis[-1]:g} cm^-1, expected at least {LEAST_POINTS} '
         f'points between {self.nu_L[0]:g} and {self.nu_L[-1]:g}, where the model was trained'
       )
-    roots, visible = np.sqrt(np.maximum(values[:, inside], 0.0)), visible[:, inside]
-    scale_N = self._scale(spectra, kind, roots, visible)
+    root_NxL, visible = np.sqrt(np.maximum(values[:, inside], 0.0)), visible[:, inside]
+    scale_N = self._scale(spectra, kind, root_NxL, visible)
     whole_L, before, after = _completed(axis[inside], self.nu_L)
     pad = lambda x: np.pad(x, ((0, 0), (before, after)))
     place = self.weights.kinds.index(kind)
     arrays = {
-      'values': pad(roots / scale_N[:, None]).astype(np.float32),
+      'values': pad(root_NxL / scale_N[:, None]).astype(np.float32),
       'visible': pad(visible),
-      'kind': np.full(len(roots), place, np.int32),
+      'kind': np.full(len(root_NxL), place, np.int32),
       'scale': scale_N,
     }
     return arrays, whole_L
 
   # --- parts ---------------------------------------------------------------------------------
 
-  def _scale(self, spectra, kind, roots, visible) -> np.ndarray:
+  def _kind(self, spectra: Spectra) -> str:
+    """That of the weights' kinds which these spectra are."""
+    kind = SAME.get(spectra.kind, spectra.kind)
+    if kind not in self.weights.kinds:
+      raise ValueError(
+        f'the spectra are of kind {spectra.kind}, expected one of '
+        f'{", ".join([*self.weights.kinds, *SAME])}; transmittance becomes absorbance by '
+        'preprocess/steps/absorbance.py'
+      )
+    return kind
+
+  def _scale(self, spectra, kind, root_NxL, visible) -> np.ndarray:
     if spectra.state == 'computed':
       scale = self.weights.about['scale'][self.weights.kinds.index(kind)]
-      return np.full(len(roots), scale, np.float64)
-    squares, count = (roots**2 * visible).sum(1), np.maximum(visible.sum(1), 1)
+      return np.full(len(root_NxL), scale, np.float64)
+    squares, count = (root_NxL**2 * visible).sum(1), np.maximum(visible.sum(1), 1)
     return np.sqrt(np.maximum(squares / count, 1e-30))
 
   def _flat(self, spectra: Spectra) -> np.ndarray:
@@ -217,7 +221,7 @@ def of_weights(found: Weights) -> Pretrained:
   """The model that these are the weights of.
 
   Raises:
-    ValueError: weights of another task than masked.
+    ValueError: weights of another task than masked or foundation.
   """
   config = found.config
   nu_L = np.linspace(config.axis.low_cm, config.axis.high_cm, config.axis.points)

@@ -16,10 +16,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from spectra_jax import model
 from spectra_jax.forms import Terms
-from spectra_jax.scores import nest
+from spectra_jax.roots import KINDS
 
-KINDS = ('ir', 'raman')
 MODES = ('ir', 'raman', 'both')  # what is measured of a molecule
 LIBRARY = len(MODES)  # 'kind' of a row that is there for its molecule's point
 RECALLED = (1, 5, 10)  # k of recall@k
@@ -89,11 +89,8 @@ class RetrievalModel(nn.Module):
 
   def embed(self, values: Arrays, visible: Arrays, nu_L: np.ndarray, train: bool) -> jax.Array:
     """[B, V] of length 1: tokens of IR + tokens of Raman -> backbone -> head."""
-    kind_B = lambda k: jnp.full(len(values['ir']), k)
-    tokens = [
-      self.tokenizer(values[kind], visible[kind], kind_B(k), nu_L) for k, kind in enumerate(KINDS)
-    ]
-    x_BxTxD = sum(tokens)
+    ir_B = jnp.zeros(len(values['ir']), jnp.int32)
+    x_BxTxD = model.joined(self.tokenizer, values, visible, ir_B, nu_L)
     every_BxT = np.ones(x_BxTxD.shape[:2], bool)  # what a token saw is in its channels
     x_BxTxD = self.backbone(x_BxTxD, self.tokenizer.positions(nu_L), every_BxT, train)
     return self.of_tokens(x_BxTxD, nu_L)
@@ -135,10 +132,3 @@ def ranked(rank_Q: np.ndarray, asked_N: np.ndarray) -> dict[str, Terms]:
     return Terms('ratio', np.stack([value_N, np.float64(asked_N)]))
 
   return {f'recall_{k}': terms(rank_Q < k) for k in RECALLED} | {'mrr': terms(1 / (1 + rank_Q))}
-
-
-def put(results: dict[str, Any], terms: Mapping[str, Terms], group_N: np.ndarray) -> None:
-  """Puts every number at its place in a report, and its interval over groups beside it."""
-  nest(results, {path: own.value for path, own in terms.items()})
-  intervals = {path: list(own.interval(group_N)) for path, own in terms.items()}
-  nest(results, intervals, 'intervals')

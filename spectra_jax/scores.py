@@ -82,6 +82,22 @@ def nest(results: dict[str, Any], numbers: Mapping[str, Any], below: str = '') -
     at[method] = number
 
 
+def put(results: dict[str, Any], terms: Mapping[str, Terms], group_N: np.ndarray) -> dict[str, Any]:
+  """`results` with every number at its dotted path, and its 95 % interval over groups beside it."""
+  nest(results, {path: own.value for path, own in terms.items()})
+  intervals = {path: list(own.interval(group_N)) for path, own in terms.items()}
+  nest(results, intervals, 'intervals')
+  return results
+
+
+def by_method(
+  of_model: Mapping[str, Terms], baselines: Mapping[str, Mapping[str, Terms]]
+) -> dict[str, Terms]:
+  """{'score.method': terms}, of 'model' and of every baseline."""
+  methods = {'model': of_model, **baselines}
+  return {f'{name}.{method}': own[name] for method, own in methods.items() for name in own}
+
+
 def write(workdir: str | os.PathLike, sums: Mapping[str, np.ndarray]) -> None:
   """workdir/scores.npz, whole or not at all."""
   content = io.BytesIO()

@@ -18,10 +18,10 @@ import numpy as np
 import optax
 
 from spectra_jax import batches
+from spectra_jax.adaptation import HEAD
 from spectra_jax.losses.masked_mse import masked_mse
 from spectra_jax.tasks.masked import visible_points
 
-HEAD = 'head'  # what names of parts begin with that stay what they were trained as
 OUTPUT = 'reconstruction'  # of models that give several
 
 Tree = Any
@@ -118,6 +118,7 @@ def _program(key: Key, axis: bytes, how: Steps) -> Callable:
     return masked_mse(found, values, visible & ~seen).mean()
 
   def run(params, arrays, rows_SxB):
+    # Heads stay what they were trained as.
     trained = {name: part for name, part in params.items() if not name.startswith(HEAD)}
 
     def update(carry, step_and_rows):

@@ -21,7 +21,7 @@ from spectra_jax import augment, shards
 from spectra_jax.augment.frame import bridged
 from spectra_jax.forms import Terms
 from spectra_jax.preprocess import Fitted, described
-from spectra_jax.scores import nest
+from spectra_jax.scores import by_method, put
 from spectra_jax.spectra import Spectra
 from spectra_jax.splits import Split
 
@@ -109,17 +109,11 @@ class WholeSpectrum(abc.ABC):
 
   def report(self, scores: Scores, baselines: Mapping[str, Scores], kind_N: np.ndarray) -> dict:
     """{score: {method: number, 'intervals': {method: over test groups}}}; dots in names nest."""
-    found, groups = {}, self.groups('test')
-    terms = self.ratios(scores, baselines, kind_N)
-    nest(found, {path: own.value for path, own in terms.items()})
-    intervals = {path: list(own.interval(groups)) for path, own in terms.items()}
-    nest(found, intervals, 'intervals')
-    return found
+    return put({}, self.ratios(scores, baselines, kind_N), self.groups('test'))
 
   def ratios(self, scores: Scores, baselines: Mapping[str, Scores], kind_N: np.ndarray) -> Scores:
     """Place in the report -> its terms."""
-    methods = {'model': scores, **baselines}
-    return {f'{name}.{m}': own[name] for m, own in methods.items() for name in own}
+    return by_method(scores, baselines)
 
   @functools.cached_property
   def _library(self) -> dict[str, jax.Array]:

@@ -10,7 +10,8 @@ import pytest
 from configs import spektron_retrieval
 from spectra_jax import graphs, molecule_search, train
 from spectra_jax.datasets import computed
-from spectra_jax.retrieval import KINDS, LIBRARY, MODES
+from spectra_jax.retrieval import LIBRARY, MODES
+from spectra_jax.roots import KINDS
 from spectra_jax.spectra import Spectra, uniform_axis
 from spectra_jax.splits import make_split
 from spectra_jax.tasks import retrieval

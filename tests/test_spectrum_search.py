@@ -1,5 +1,6 @@
 """Spectra of one instrument among those of another: what is measured, asked and found."""
 
+import dataclasses
 import functools
 
 import jax
@@ -9,10 +10,10 @@ import pytest
 from configs import spektron_search
 from spectra_jax import train
 from spectra_jax.datasets import computed, instruments
-from spectra_jax.retrieval import KINDS
+from spectra_jax.roots import KINDS
 from spectra_jax.spectra import Spectra, uniform_axis
 from spectra_jax.splits import make_split
-from spectra_jax.tasks import spectrum_search
+from spectra_jax.tasks import masked, spectrum_search
 
 AXIS = uniform_axis(800.0, 2000.0, 256)
 ROWS = slice(2300, 2360)
@@ -30,12 +31,12 @@ def spectra():
   return made
 
 
-def make_task(**changes):
+def make_task(data=None, **changes):
   config = spektron_search.get_config('tiny')
   config.update_from_flattened_dict(changes)
   meta = spectra()['ir'].meta
   split = make_split(meta['id'], meta['group'], 'grouped', (0.6, 0.2, 0.2), 0)
-  return spectrum_search.build(config, spectra(), split)
+  return spectrum_search.build(config, data or spectra(), split)
 
 
 @pytest.fixture(scope='module')
@@ -59,7 +60,7 @@ def test_the_raw_cosine_is_that_of_the_measured_spectra(task):
   measured = task._as_measured('test')
   n = int(np.flatnonzero(examples['kind'] == 1)[0])
   frame, bench = instruments.frame_of('raman', AXIS), instruments.bench('raman', AXIS)
-  key = jax.random.fold_in(jax.random.key(spectrum_search.EVAL_SEED), examples['row'][n])
+  key = jax.random.fold_in(jax.random.key(masked.EVAL_SEED), examples['row'][n])
   setting = instruments.pick(bench, spectrum_search.QUERY)
   measure = jax.jit(lambda key, x: instruments.measured(key, x, setting, frame))
   want = measure(jax.random.fold_in(key, 0), examples['values'][n])
@@ -117,3 +118,11 @@ def test_two_measurements_of_a_molecule_differ_and_the_loss_reaches_all(task):
 def test_what_cannot_be_searched_is_refused(change, words):
   with pytest.raises(ValueError, match=words):
     make_task(**change)
+
+
+def test_spectra_without_a_real_root_are_refused():
+  raman = spectra()['raman']
+  below = raman.values.copy()
+  below[3, 5] = -1.0
+  with pytest.raises(ValueError, match='one raman spectrum goes down to -1, expected none below 0'):
+    make_task({'raman': dataclasses.replace(raman, values=below)})

@@ -24,25 +24,19 @@ from jax.typing import ArrayLike
 from matplotlib.figure import Figure
 from ml_collections import ConfigDict
 
-from spectra_jax import augment, figures, model, shards, spectrum_scores, whole_spectrum
+from spectra_jax import augment, cross_report, figures, model, roots, shards
 from spectra_jax.chemometrics import between_spectra
-from spectra_jax.forms import Terms
+from spectra_jax.cross_report import DIRECTIONS, Scores
 from spectra_jax.losses.selection_rules import selection_rules
-from spectra_jax.scores import nest
+from spectra_jax.roots import KINDS
+from spectra_jax.scores import put
 from spectra_jax.spectra import Spectra
-from spectra_jax.spectrum_scores import PeakRule
 from spectra_jax.splits import Split
 from spectra_jax.tasks import masked
 
-KINDS = ('ir', 'raman')
-DIRECTIONS = {'ir_to_raman': 0, 'raman_to_ir': 1}  # -> the kind that is seen
 BASELINES = ('mean', 'identity', 'pls', 'ridge', 'kernel_ridge')
-SHOWN = ('mse', 'cosine', 'precision', 'recall', 'intensity')
-OF_CENTRES = ('mse', 'recall', 'precision', 'overlap')
-FAINT = 1e-6  # of the squared scale: keeps the slope of a root finite where nothing is
 FOLD_SEED = 0
 Outputs = jax.Array | Mapping[str, jax.Array]
-Scores = Mapping[str, Terms]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -129,7 +123,8 @@ class Task:
   def metrics(self, outputs: Outputs, targets: Mapping[str, np.ndarray]) -> Scores:
     """'<direction>.<score>' -> its terms, also of molecules with an inversion centre alone."""
     wanted_NxL, _ = self._apart(outputs, targets['kind'])
-    return self._scores(np.float64(wanted_NxL), {k: np.asarray(x) for k, x in targets.items()})
+    targets = {name: np.asarray(x) for name, x in targets.items()}
+    return cross_report.scores(np.asarray(wanted_NxL), targets, self.options, self.nu_L)
 
   def effective(self, params: Any) -> Any:
     return params
@@ -155,10 +150,7 @@ class Task:
     the mean spectrum, picks the best model.
     """
     del kind_N
-    names = self.options.directions
-    nre = {f'nre_{d}': float(scores[f'{d}.mse']) / float(mean[f'{d}.mse']) for d in names}
-    also = {f'{score}_{d}': float(scores[f'{d}.{score}']) for d in names for score in SHOWN[1:]}
-    return {'nre': float(np.mean(list(nre.values()))), **nre, **also}
+    return cross_report.selection(scores, mean, self.options.directions)
 
   def ratios(self, scores: Scores, baselines: Mapping[str, Scores], kind_N: np.ndarray) -> Scores:
     """Place in the report -> its terms; errors are over those of the mean spectrum. Of the truth
@@ -166,16 +158,7 @@ class Task:
     """
     del kind_N
     truth = self.score(np.asarray(self.held_out('test')[1]['wanted']), 'test')
-    laws = {name: terms for name, terms in truth.items() if name.endswith('.overlap')}
-    found = {}
-    for method, own in {'model': scores, **baselines, 'truth': laws}.items():
-      for name, terms in own.items():
-        if name.endswith('.mse'):
-          below_N = baselines['mean'][name].parts_KxN[0]
-          terms = Terms('ratio', np.stack([terms.parts_KxN[0], below_N]))
-        if _can_be_judged(terms, self.groups('test')):
-          found[f'{name}.{method}'] = terms
-    return found
+    return cross_report.ratios(scores, baselines, truth, self.groups('test'))
 
   def report(
     self, scores: Scores, baselines: Mapping[str, Scores], kind_N: np.ndarray
@@ -183,10 +166,7 @@ class Task:
     """{direction: {score: {method: number, 'intervals': {method: over test groups}}}}, the same of
     centrosymmetric molecules, and what the baselines' hyperparameters were.
     """
-    terms = self.ratios(scores, baselines, kind_N)
-    found, groups = {}, self.groups('test')
-    nest(found, {path: own.value for path, own in terms.items()})
-    nest(found, {path: list(own.interval(groups)) for path, own in terms.items()}, 'intervals')
+    found = put({}, self.ratios(scores, baselines, kind_N), self.groups('test'))
     chosen = {
       name: {
         method: self._fitted(method, k).candidate
@@ -211,8 +191,7 @@ class Task:
     arrays = {'centrosymmetric': examples['centrosymmetric'][kind_N == self._seen[0]]}
     for k in self._seen:
       own, wanted = kind_N == k, KINDS[1 - k]
-      share_NxL = np.sign(root_NxL[own]) * root_NxL[own] ** 2
-      arrays[wanted] = np.float32(share_NxL * self.scale[1 - k] ** 2)
+      arrays[wanted] = np.float32(roots.squared(root_NxL[own]) * self.scale[1 - k] ** 2)
       arrays[f'true_{wanted}'] = examples['wanted'][own]
     return arrays
 
@@ -221,35 +200,20 @@ class Task:
   ) -> dict[str, Figure]:
     """The molecules of median error and of the 80th percentile, in each direction."""
     _, targets = self.held_out(side)
-    root_NxL = np.asarray(self._apart(outputs, targets['kind'])[0])
-    error_N = ((root_NxL - np.asarray(targets['wanted'])) ** 2).mean(1)
+    curves = {
+      'computed spectrum': np.asarray(targets['wanted']),
+      'kernel ridge': baselines['kernel_ridge'],
+      'model': np.asarray(self._apart(outputs, targets['kind'])[0]),
+    }
     ids = np.tile(self.spectra['ir'].meta['id'][getattr(self.split, side)], len(self._seen))
-    panels = []
-    for k in self._seen:
-      own = np.flatnonzero(np.asarray(targets['kind']) == k)
-      order = own[np.argsort(error_N[own])]
-      title = f'{figures.KIND_NAMES[KINDS[1 - k]]} from {figures.KIND_NAMES[KINDS[k]]}'
-      for r in (order[len(order) // 2], order[int(0.8 * (len(order) - 1))]):
-        curves = {
-          'computed spectrum': np.asarray(targets['wanted'][r]),
-          'kernel ridge': baselines['kernel_ridge'][r],
-          'model': root_NxL[r],
-        }
-        panels.append(
-          {
-            'title': f'{title}   {ids[r]}',
-            'ylabel': r'$\sqrt{I}$ / scale',
-            'masked': np.zeros(len(self.nu_L), bool),
-            'curves': curves,
-          }
-        )
-    return {'predictions': figures.overlays(self.nu_L, panels)}
+    figure = cross_report.figure(curves, np.asarray(targets['kind']), ids, self.nu_L)
+    return {'predictions': figure}
 
   def learning_curve(
     self, records: Sequence[Mapping[str, float]], report: Mapping[str, Mapping]
   ) -> Figure:
     """Validation error over the steps, beside the test error of kernel ridge."""
-    words = {name: _words(name) for name in self.options.directions}
+    words = {name: cross_report.words(name) for name in self.options.directions}
     return figures.learning_curve(
       records,
       curves={f'val/nre_{name}': f'{said}, validation' for name, said in words.items()},
@@ -262,12 +226,8 @@ class Task:
 
   def table(self, report: Mapping[str, Mapping]) -> list[list[str]]:
     """Rows of the terminal's table: method, then scores with their 95 % intervals."""
-    columns = {
-      f'{_words(name)}: {score}': report[name][score]
-      for name in self.options.directions
-      for score in SHOWN
-    }
-    return whole_spectrum.table(columns, ('model', *BASELINES[::-1]), tuple(columns))
+    methods = ('model', *BASELINES[::-1])
+    return cross_report.table(report, self.options.directions, methods)
 
   # --- parts ---------------------------------------------------------------------------------
 
@@ -294,32 +254,11 @@ class Task:
     """Scaled roots of (what is wanted, what is seen); None where the head gives no such."""
     if not isinstance(outputs, Mapping):
       return outputs, None
-    roots = [outputs[kind] for kind in KINDS]
+    both = [outputs[kind] for kind in KINDS]
     if self.options.intensities:
-      roots = [jnp.sqrt(share_BxL + FAINT) for share_BxL in roots]
+      both = [roots.of_intensity(share_BxL) for share_BxL in both]
     saw_ir = (kind_B == 0)[:, None]
-    return jnp.where(saw_ir, *roots[::-1]), jnp.where(saw_ir, *roots)
-
-  def _scores(self, predicted_NxL: np.ndarray, targets: Mapping[str, np.ndarray]) -> Scores:
-    true_NxL, seen_NxL, o = np.float64(targets['wanted']), np.float64(targets['seen']), self.options
-    rule = PeakRule(o.peak_prominence, o.peak_separation_cm, o.peak_tolerance_cm)
-    found, true = (rule.peaks(x, self.nu_L) for x in (predicted_NxL, true_NxL))
-    centre_N = targets['centrosymmetric']
-    intensity = lambda root_NxL: np.maximum(root_NxL, 0.0) ** 2
-    whole = {
-      'mse': spectrum_scores.squared_error(predicted_NxL, true_NxL),
-      'cosine': spectrum_scores.cosine(predicted_NxL, true_NxL),
-      **spectrum_scores.of_peaks(found, true, o.peak_tolerance_cm),
-      'overlap': spectrum_scores.overlap(intensity(seen_NxL), intensity(predicted_NxL), centre_N),
-    }
-    scores = {}
-    for name, k in zip(self.options.directions, self._seen, strict=True):
-      own_N = targets['kind'] == k
-      for score, terms in whole.items():
-        scores[f'{name}.{score}'] = terms.where(own_N)
-        if score in OF_CENTRES:
-          scores[f'{name}.centrosymmetric.{score}'] = terms.where(own_N & centre_N)
-    return scores
+    return jnp.where(saw_ir, *both[::-1]), jnp.where(saw_ir, *both)
 
   def _training_roots(self, k: int) -> np.ndarray:
     """[N, L] float64 of kind k."""
@@ -345,16 +284,6 @@ class Task:
     )
 
 
-def _words(direction: str) -> str:
-  k = DIRECTIONS[direction]
-  return f'{figures.KIND_NAMES[KINDS[k]]} to {figures.KIND_NAMES[KINDS[1 - k]]}'
-
-
-def _can_be_judged(terms: Terms, group_N: np.ndarray) -> bool:
-  """Whether there is a number, and two groups that an interval can be over."""
-  return bool(np.isfinite(terms.value)) and (terms.by_group(group_N)[-1] > 0).sum() > 1
-
-
 def build(config: ConfigDict, spectra: Mapping[str, Spectra], split: Split) -> Task:
   """The task on this data; every constant comes from the training side alone.
 
@@ -363,17 +292,12 @@ def build(config: ConfigDict, spectra: Mapping[str, Spectra], split: Split) -> T
       or options that are out of range.
   """
   augment.check_off(config.augment, 'cross_spectral')
-  if set(spectra) != set(KINDS):
-    raise ValueError(
-      f'the data set gives {", ".join(sorted(spectra))}, expected ir and raman of the same '
-      'molecules; set dataset.name = computed and both dataset.computed.kinds'
-    )
+  roots.check_both(spectra)
   check_options(config.task.cross_spectral)
-  masked.check_intensities(spectra)
-  roots = [shards.moments(spectra[kind].values, split.train, root=True) for kind in KINDS]
-  scale = np.array([np.sqrt(square_L.mean()) for _, square_L in roots])
-  mean_2xL = np.stack([mean_L / one for (mean_L, _), one in zip(roots, scale, strict=True)])
-  return Task(config, spectra['ir'].axis, spectra, split, scale, mean_2xL)
+  roots.check_intensities(spectra)
+  constants = [roots.constants(spectra[kind].values, split.train) for kind in KINDS]
+  scale_2, mean_2xL = (np.stack(x) for x in zip(*constants, strict=True))
+  return Task(config, spectra['ir'].axis, spectra, split, scale_2, mean_2xL)
 
 
 def check_options(options: ConfigDict) -> None:

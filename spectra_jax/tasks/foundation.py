@@ -47,7 +47,7 @@ from spectra_jax.datasets.instruments import Setting
 from spectra_jax.disentangled import Classifier, Disentangled
 from spectra_jax.formulas import atom_counts
 from spectra_jax.foundation import build_foundation
-from spectra_jax.scores import Ratios, nest
+from spectra_jax.scores import Ratios, put
 from spectra_jax.spectra import Spectra
 from spectra_jax.splits import Split
 from spectra_jax.tasks import masked
@@ -220,10 +220,7 @@ class Task:
     """That of masked reconstruction by kind, and of the latents with intervals over formulas."""
     del kind_N
     found = self.masked.report(*self._masked_scores(scores, baselines), self._kind_N('test'))
-    terms, groups = scores['latents'], self.groups('test')
-    nest(found, {path: own.value for path, own in terms.items()})
-    nest(found, {path: list(own.interval(groups)) for path, own in terms.items()}, 'intervals')
-    return found | {'units': scores['units']}
+    return put(found, scores['latents'], self.groups('test')) | {'units': scores['units']}
 
   def ratios(self, scores: Scores, baselines: Mapping[str, Scores], kind_N: np.ndarray) -> Ratios:
     """Place in the report -> its sums an example."""
@@ -332,6 +329,14 @@ def build(config: ConfigDict, spectra: Mapping[str, Spectra], split: Split) -> T
       shares or numbers out of range; and what masked reconstruction refuses.
   """
   augment.check_off(config.augment, 'foundation')
+  _check(config, spectra)
+  whole = masked.build(config, spectra, split)
+  bench = {kind: instruments.bench(kind, whole.nu_L) for kind in spectra}
+  formulas = next(iter(spectra.values())).meta['group']
+  return Task(config, whole, bench, atom_counts(formulas))
+
+
+def _check(config: ConfigDict, spectra: Mapping[str, Spectra]) -> None:
   unfit = [kind for kind in spectra if kind not in instruments.RANGES]
   if unfit:
     raise ValueError(
@@ -354,7 +359,3 @@ def build(config: ConfigDict, spectra: Mapping[str, Spectra], split: Split) -> T
       f'task.foundation has whole_share {o.whole_share} and probe_views {o.probe_views}, expected '
       f'a share from 0 to below 1 and 1 to {instruments.TRAINING} views'
     )
-  whole = masked.build(config, spectra, split)
-  bench = {kind: instruments.bench(kind, whole.nu_L) for kind in spectra}
-  formulas = next(iter(spectra.values())).meta['group']
-  return Task(config, whole, bench, atom_counts(formulas))

@@ -18,7 +18,7 @@ from jax.typing import ArrayLike
 from matplotlib.figure import Figure
 from ml_collections import ConfigDict
 
-from spectra_jax import augment, figures, metrics, model, shards
+from spectra_jax import augment, figures, metrics, model, roots, shards
 from spectra_jax.chemometrics import inpainting
 from spectra_jax.forms import Terms
 from spectra_jax.losses.masked_mse import masked_mse
@@ -35,7 +35,7 @@ REGIONS = {
 }
 BASELINES = ('mean', 'linear', 'nearest', 'gaussian')
 SHRINKAGE_MASKS = 4  # of the held-out masks, on which the Gaussian's shrinkage is chosen
-EVAL_SEED = 20_260_101  # of the held-out masks: the same for every run
+EVAL_SEED = 20_260_101  # of held-out masks and measurements: the same for every run
 Scores = dict[str, tuple[np.ndarray, np.ndarray]]
 
 
@@ -169,8 +169,8 @@ class Task:
       'centrosymmetric' [N] where the data tell it.
     """
     examples, (_, targets) = self.examples(side), self.held_out(side)
-    roots = np.asarray(outputs) * np.float32(self.scale_K)[examples['kind']][:, None]
-    filled = np.where(targets['masked'], np.sign(roots) * roots**2, examples['values'])
+    root_NxL = np.asarray(outputs) * np.float32(self.scale_K)[examples['kind']][:, None]
+    filled = np.where(targets['masked'], roots.squared(root_NxL), examples['values'])
     of = lambda values, k: np.float32(values[examples['kind'] == k])
     arrays = {kind: of(filled, k) for k, kind in enumerate(self.kinds)}
     arrays |= {f'true_{kind}': of(examples['values'], k) for k, kind in enumerate(self.kinds)}
@@ -349,27 +349,10 @@ def build(config: ConfigDict, spectra: Mapping[str, Spectra], split: Split) -> T
   nu_L = spectra[next(iter(spectra))].axis
   check_bands('masked', config.task.masked, nu_L, ratios=('ratio', 'ratio_start'))
   kinds = tuple(spectra)
-  check_intensities(spectra)
-  roots = [shards.moments(spectra[kind].values, split.train, root=True) for kind in kinds]
-  scale_K = np.array([np.sqrt(square_L.mean()) for _, square_L in roots])
-  mean_KxL = np.stack([mean_L / scale for (mean_L, _), scale in zip(roots, scale_K, strict=True)])
+  roots.check_intensities(spectra)
+  constants = [roots.constants(spectra[kind].values, split.train) for kind in kinds]
+  scale_K, mean_KxL = (np.stack(x) for x in zip(*constants, strict=True))
   return Task(config, nu_L, kinds, spectra, split, scale_K, mean_KxL)
-
-
-def check_intensities(spectra: Mapping[str, Spectra]) -> None:
-  """Raises a ValueError unless all points were measured and have a real square root."""
-  for kind, of_kind in spectra.items():
-    if not np.asarray(of_kind.mask).all():
-      raise ValueError(
-        f'some {kind} spectra do not cover the axis, expected values at every point to hide and '
-        'compare; narrow axis.low_cm to axis.high_cm'
-      )
-    least = min(block.min() for block in shards.blocks(of_kind.values, np.arange(len(of_kind))))
-    if least < 0:
-      raise ValueError(
-        f'one {kind} spectrum goes down to {least:.3g}, expected none below 0, as the task takes '
-        'square roots of intensities; choose other data or take the baseline off'
-      )
 
 
 def check_bands(

@@ -24,20 +24,19 @@ from jax.typing import ArrayLike
 from matplotlib.figure import Figure
 from ml_collections import ConfigDict
 
-from spectra_jax import augment, figures, law_report, model, shards
+from spectra_jax import augment, figures, law_report, model, roots, shards
 from spectra_jax.chemometrics import inpainting
 from spectra_jax.law_report import LawTask, Outputs, Scores
 from spectra_jax.losses.non_negativity import non_negativity
 from spectra_jax.losses.selection_rules import selection_rules
+from spectra_jax.roots import FAINT, KINDS
 from spectra_jax.spectra import Spectra
 from spectra_jax.splits import Split
 from spectra_jax.tasks import masked
 
-KINDS = ('ir', 'raman')
 BASELINES = ('mean', 'linear', 'gaussian')
 SHRINKAGES = tuple(10.0 ** np.arange(-5.0, 1.1, 0.5))  # of the Gaussian, those tried
 SHRINKAGE_MASKS = 2  # of the held-out masks, on which the Gaussian's shrinkage is chosen
-FAINT = 1e-6  # of the squared scale: keeps the slope of a root finite where nothing is
 
 
 class PairedModel(model.SpectralModel):
@@ -52,12 +51,10 @@ class PairedModel(model.SpectralModel):
     train: bool,
   ) -> Outputs:
     """{kind: values_BxL}, {kind: visible_BxL} -> the head's dict of spectra."""
-    kind_B = lambda k: 2 * centrosymmetric_B.astype(jnp.int32) + k  # the centre is told here
-    tokens = [
-      self.tokenizer(values[kind], visible[kind], kind_B(k), nu_L) for k, kind in enumerate(KINDS)
-    ]
+    ir_B = 2 * centrosymmetric_B.astype(jnp.int32)  # the centre is told here
+    x_BxTxD = model.joined(self.tokenizer, values, visible, ir_B, nu_L)
     known_B = centrosymmetric_B if hasattr(self.head, 'given') else None
-    return self.read(sum(tokens), nu_L, train, known_B)
+    return self.read(x_BxTxD, nu_L, train, known_B)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -229,8 +226,7 @@ class Task(LawTask):
     if self.options.intensities:
       share = {kind: np.asarray(outputs[kind]) for kind in KINDS}
     else:
-      root = {kind: np.asarray(outputs[kind]) for kind in KINDS}
-      share = {kind: np.sign(root[kind]) * root[kind] ** 2 for kind in KINDS}
+      share = {kind: roots.squared(np.asarray(outputs[kind])) for kind in KINDS}
     arrays = {kind: np.float32(share[kind] * self.scale[kind] ** 2) for kind in KINDS}
     truth = {f'true_{kind}': examples[kind] for kind in KINDS}
     return {**arrays, **truth, 'centrosymmetric': examples['centrosymmetric']}
@@ -245,13 +241,13 @@ class Task(LawTask):
     """Scaled roots of what a head gives: roots already, or intensities over the squared scale."""
     if not self.options.intensities:
       return {kind: outputs[kind] for kind in KINDS}
-    return {kind: jnp.sqrt(outputs[kind] + FAINT) for kind in KINDS}
+    return {kind: roots.of_intensity(outputs[kind]) for kind in KINDS}
 
-  def _as_outputs(self, roots: Mapping[str, np.ndarray]) -> Outputs:
+  def _as_outputs(self, root: Mapping[str, np.ndarray]) -> Outputs:
     """What a head would have to give for these roots."""
     if not self.options.intensities:
-      return roots
-    return {kind: np.maximum(roots[kind], 0.0) ** 2 - FAINT for kind in KINDS}
+      return root
+    return {kind: np.maximum(root[kind], 0.0) ** 2 - FAINT for kind in KINDS}
 
   def _masks(self, key: jax.Array) -> dict[str, jax.Array]:
     o = self.options
@@ -300,8 +296,8 @@ class Task(LawTask):
   def _roots_of(self, side: str) -> shards.Computed:
     """[N, 2 L] float64: scaled roots of both kinds side by side."""
     examples = self.examples(side)
-    roots = lambda kind, rows: np.sqrt(np.float64(examples[kind][rows])) / self.scale[kind]
-    beside = lambda rows: np.concatenate([roots(kind, rows) for kind in KINDS], 1)
+    root = lambda kind, rows: np.sqrt(np.float64(examples[kind][rows])) / self.scale[kind]
+    beside = lambda rows: np.concatenate([root(kind, rows) for kind in KINDS], 1)
     return shards.Computed(len(examples['row']), beside)
 
 
@@ -313,14 +309,10 @@ def build(config: ConfigDict, spectra: Mapping[str, Spectra], split: Split) -> T
       the axis cannot hold.
   """
   augment.check_off(config.augment, 'paired')
-  if set(spectra) != set(KINDS):
-    raise ValueError(
-      f'the data set gives {", ".join(sorted(spectra))}, expected ir and raman of the same '
-      'molecules; set dataset.name = computed and both dataset.computed.kinds'
-    )
+  roots.check_both(spectra)
+  roots.check_intensities(spectra)
   nu_L = spectra['ir'].axis
   masked.check_bands('paired', config.task.paired, nu_L)
-  roots = {k: shards.moments(spectra[k].values, split.train, root=True) for k in KINDS}
-  scale = {kind: float(np.sqrt(square_L.mean())) for kind, (_, square_L) in roots.items()}
-  mean = {kind: mean_L / scale[kind] for kind, (mean_L, _) in roots.items()}
+  constants = [roots.constants(spectra[kind].values, split.train) for kind in KINDS]
+  scale, mean = (dict(zip(KINDS, x, strict=True)) for x in zip(*constants, strict=True))
   return Task(config, nu_L, spectra, split, scale, mean)

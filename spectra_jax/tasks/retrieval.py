@@ -19,28 +19,19 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import scipy.linalg
 from jax.typing import ArrayLike
 from matplotlib.figure import Figure
 from ml_collections import ConfigDict
 
-from spectra_jax import augment, figures, graphs, model, shards, whole_spectrum
+from spectra_jax import augment, figures, graphs, model, roots, shards, whole_spectrum
 from spectra_jax.chemometrics import graph_kernel, group_probe
 from spectra_jax.forms import Terms
 from spectra_jax.heads.molecule import Atoms
 from spectra_jax.library import Library
 from spectra_jax.losses.info_nce import info_nce
-from spectra_jax.retrieval import (
-  KINDS,
-  LIBRARY,
-  MODES,
-  PARTS,
-  RetrievalModel,
-  columns,
-  put,
-  ranked,
-  seen,
-)
+from spectra_jax.retrieval import LIBRARY, MODES, PARTS, RetrievalModel, columns, ranked, seen
+from spectra_jax.roots import KINDS
+from spectra_jax.scores import by_method, put
 from spectra_jax.spectra import Spectra
 from spectra_jax.splits import Split
 
@@ -215,15 +206,13 @@ class Task:
   def report(self, scores: Scores, baselines: Mapping[str, Scores], kind_N: np.ndarray) -> dict:
     """Recall and mean reciprocal rank with intervals over formulas; sizes of the libraries."""
     found = {'library': len(self.groups_MxG), 'own_library': len(self.split.test)}
-    put(found, self.ratios(scores, baselines, kind_N), self.groups('test'))
-    return found
+    return put(found, self.ratios(scores, baselines, kind_N), self.groups('test'))
 
   def ratios(self, scores: Scores, baselines: Mapping[str, Scores], kind_N: np.ndarray) -> Scores:
     """Place in the report -> its terms."""
     del kind_N
-    methods = {'model': scores, **baselines}
-    terms = {f'{name}.{m}': own[name] for m, own in methods.items() for name in own}
-    return terms | {f'groups.f1.{name}': own for name, own in self._group_baselines.items()}
+    told = by_method(scores, baselines)
+    return told | {f'groups.f1.{name}': own for name, own in self._group_baselines.items()}
 
   def groups(self, side: str) -> np.ndarray:
     """[N] formula of each example of a side."""
@@ -349,9 +338,10 @@ class Task:
   @functools.cached_property
   def _group_baselines(self) -> dict[str, Terms]:
     """The same from whole spectra; and what saying all groups of every molecule is worth."""
-    roots = np.concatenate([self._all_roots(kind) for kind in KINDS], 1)
-    true, asked_N = self.groups_MxG[self.split.test], self.examples('test')['kind'] == 2
-    said = group_probe.told(roots, self.groups_MxG, self.split)
+    root_MxL = np.concatenate([self._all_roots(kind) for kind in KINDS], 1)
+    true = self.groups_MxG[self.split.test]
+    asked_N = self.examples('test')['kind'] == MODES.index('both')
+    said = group_probe.told(root_MxL, self.groups_MxG, self.split)
     return {
       'ridge': group_probe.f1(said, true, asked_N),
       'mean': group_probe.f1(np.ones_like(true), true, asked_N),
@@ -367,11 +357,8 @@ def build(config: ConfigDict, spectra: Mapping[str, Spectra], split: Split) -> T
   """
   augment.check_off(config.augment, 'retrieval')
   options = config.task.retrieval
-  if set(spectra) != set(KINDS):
-    raise ValueError(
-      f'the data set gives {", ".join(sorted(spectra))}, expected ir and raman of the same '
-      'molecules; set dataset.name = computed and both dataset.computed.kinds'
-    )
+  roots.check_both(spectra)
+  roots.check_intensities(spectra)
   if not options.parts or set(options.parts) - set(PARTS):
     raise ValueError(
       f'task.retrieval.parts is {tuple(options.parts)}, expected one or both of '
@@ -384,21 +371,8 @@ def build(config: ConfigDict, spectra: Mapping[str, Spectra], split: Split) -> T
   known = graphs.of_data_set(spectra['ir'].meta['id'])
   scale, mean, basis = {}, {}, {}
   for kind in KINDS:
-    mean_L, square_L = shards.moments(spectra[kind].values, split.train, root=True)
-    scale[kind] = float(np.sqrt(square_L.mean()))
-    mean[kind] = mean_L / scale[kind]
-    basis[kind] = _components(spectra[kind].values, split.train, scale[kind], options.components)
+    values = spectra[kind].values
+    scale[kind], mean[kind] = roots.constants(values, split.train)
+    basis[kind] = roots.components(values, split.train, scale[kind], options.components)
   nu_L = spectra['ir'].axis
   return Task(config, nu_L, spectra, split, scale, mean, basis, known.padded(), known.groups)
-
-
-def _components(values: np.ndarray, rows: np.ndarray, scale: float, count: int) -> np.ndarray:
-  """[L, count]: directions of largest variance of the scaled roots."""
-  total_L, square_LxL = 0.0, 0.0
-  for block in shards.blocks(values, rows):
-    root = np.sqrt(block) / scale
-    total_L, square_LxL = total_L + root.sum(0), square_LxL + root.T @ root
-  mean_L = total_L / len(rows)
-  covariance_LxL = square_LxL / len(rows) - np.outer(mean_L, mean_L)
-  largest = [len(mean_L) - count, len(mean_L) - 1]
-  return scipy.linalg.eigh(covariance_LxL, subset_by_index=largest)[1][:, ::-1]

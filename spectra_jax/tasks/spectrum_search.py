@@ -20,17 +20,19 @@ from jax.typing import ArrayLike
 from matplotlib.figure import Figure
 from ml_collections import ConfigDict
 
-from spectra_jax import augment, figures, model, shards, whole_spectrum
+from spectra_jax import augment, figures, model, roots, shards, whole_spectrum
 from spectra_jax.datasets import instruments
 from spectra_jax.forms import Terms
 from spectra_jax.library import Library
 from spectra_jax.losses.info_nce import info_nce
-from spectra_jax.retrieval import KINDS, SHARPNESS, put, ranked
+from spectra_jax.retrieval import SHARPNESS, ranked
+from spectra_jax.roots import KINDS
+from spectra_jax.scores import by_method, put
 from spectra_jax.spectra import Spectra
 from spectra_jax.splits import Split
+from spectra_jax.tasks import masked
 
 BASELINES = ('mean', 'cosine', 'differences')
-EVAL_SEED = 20_260_101  # of the held-out measurements: the same for every run
 # Number of the instrument of held-out libraries, and of queries.
 LIBRARY, QUERY = 1 + instruments.TRAINING, 2 + instruments.TRAINING
 Outputs = Mapping[str, np.ndarray]
@@ -125,7 +127,7 @@ class Task:
     if train:
       number_BxW = jax.vmap(_two_instruments)(keys_B)
     else:
-      start = jax.random.key(EVAL_SEED)
+      start = jax.random.key(masked.EVAL_SEED)
       keys_B = jax.vmap(lambda row: jax.random.fold_in(start, row))(batch['row'])
       number_BxW = jnp.where(batch['asked'], QUERY, LIBRARY)[:, None]
     views = [
@@ -186,14 +188,12 @@ class Task:
     name = lambda number: instruments.NAMES[number]
     found = {'library_on': name(LIBRARY), 'queries_on': name(QUERY)}
     found['library'] = len(self.spectra[self.kinds[0]])
-    put(found, self.ratios(scores, baselines, kind_N), self.groups('test'))
-    return found
+    return put(found, self.ratios(scores, baselines, kind_N), self.groups('test'))
 
   def ratios(self, scores: Scores, baselines: Mapping[str, Scores], kind_N: np.ndarray) -> Scores:
     """Place in the report -> its terms."""
     del kind_N
-    methods = {'model': scores, **baselines}
-    return {f'{name}.{m}': own[name] for m, own in methods.items() for name in own}
+    return by_method(scores, baselines)
 
   def groups(self, side: str) -> np.ndarray:
     """[N] formula of each example of a side."""
@@ -212,8 +212,8 @@ class Task:
       pick = lambda asked, own_N=own_N: measured_NxL[own_N & (examples['asked'] == asked)][0]
       curves = {'in the library': pick(False), 'asked for': pick(True)}
       title = f'{figures.KIND_NAMES[kind]}   {self.spectra[kind].meta["id"][row]}'
-      masked = np.zeros(len(self.nu_L), bool)
-      panels.append({'title': title, 'ylabel': 'Intensity', 'masked': masked, 'curves': curves})
+      whole = np.zeros(len(self.nu_L), bool)
+      panels.append({'title': title, 'ylabel': 'Intensity', 'masked': whole, 'curves': curves})
     return {'instruments': figures.overlays(self.nu_L, panels)}
 
   def learning_curve(
@@ -298,9 +298,7 @@ def build(config: ConfigDict, spectra: Mapping[str, Spectra], split: Split) -> T
     )
   kinds = tuple(spectra)
   nu_L = spectra[kinds[0]].axis
-  scale = [
-    np.sqrt(shards.moments(spectra[kind].values, split.train, root=True)[1].mean())
-    for kind in kinds
-  ]
+  roots.check_intensities(spectra)
+  scale = [roots.constants(spectra[kind].values, split.train)[0] for kind in kinds]
   benches = {kind: instruments.bench(kind, nu_L) for kind in kinds}
   return Task(config, nu_L, kinds, spectra, split, np.array(scale), benches)
