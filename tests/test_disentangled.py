@@ -169,7 +169,7 @@ def test_the_whole_model_reports_transfers_and_the_other_kind():
   assert outputs['transferred'].shape == (len(examples['row']), 2, 1, len(AXIS))
   latents = whole.score(jax.tree.map(np.asarray, outputs), 'test')['latents']
   for kind in KINDS:
-    for name in ('transfer.model', 'transfer.identity', 'cross.model'):
+    for name in ('transfer.model', 'transfer.identity', 'cross.model', 'physics.model'):
       assert latents[f'{kind}.{name}'].value > 0
   assert latents['ir.transfer.identity'].value == latents['ir.swap.identity'].value
 
