@@ -161,6 +161,7 @@ def get_config() -> ConfigDict:
   c.task.name = 'masked'  # file in spectra_jax/tasks
   c.task.foundation = ConfigDict()  # masks are those of task.masked
   c.task.foundation.whole_share = 0.25  # of training views nothing is hidden in
+  c.task.foundation.erasure_molecules = 2000  # at most, of training, for the erased latent
   c.task.foundation.probe_views = 2  # training instruments that see each held-out molecule, 1 to 6
   c.task.foundation.temperature = 0.1  # of the contrastive loss
   c.task.foundation.free_nats = 0.05  # of each latent dimension, which cost nothing

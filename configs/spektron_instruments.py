@@ -121,6 +121,7 @@ def _tiny(c: ConfigDict) -> None:
   c.loss.weights.model.expert_balance = 0.01
   c.task.masked.eval_masks = 8
   c.task.foundation.probe_views = 1
+  c.task.foundation.erasure_molecules = 64
   c.task.foundation.least_active = 0
   c.task.foundation.least_gap = 0.0
   c.train.steps = 10

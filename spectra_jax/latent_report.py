@@ -6,9 +6,12 @@ Scores of one kind of spectrum stand at KIND.SCORE.METHOD of a report:
   ..._nonlinear         the same of a nonlinear probe
   ..._sampled           of a linear probe of samples of q(z_chem | spectrum), whose noise the mean
                         does not have: what is left for those who read the latent as training does
+  ..._erased            of probes of the mean without what a linear reader of training molecules
+  ..._erased_nonlinear  is told (spectra_jax/erasure.py)
   instrument_inst       from z_inst: 1
   properties            error of what a linear probe of z_chem says of atoms, over their deviation,
                         beside the same probe of the spectrum itself
+  ..._erased, _sampled  the same of these latents
   properties_new        its error by spectra of an instrument that nothing was trained on, fitted on
                         those of a training instrument
   swap                  z_chem of a molecule, z_inst of another one's spectrum: squared error, over
@@ -41,7 +44,8 @@ class Latents:
   Views are those of `spectra_jax/views.py`, the ones on training instruments last.
 
   Attributes:
-    outputs: 'chem_mean', 'chem_log_variance', of z_inst likewise where there is one; of spectra
+    outputs: 'chem_mean', 'chem_log_variance', of z_inst likewise where there is one, 'chem_erased'
+      where that was fitted; of spectra
       'decoded', 'cross' and 'physics', and of one view 'swapped' and 'transferred', where there
       are heads.
     targets: 'number' of the instruments, 'noisy', 'clean', and 'swapped' of one view.
@@ -124,19 +128,22 @@ def _of_kind(latents: Latents, k: int) -> dict[str, Terms]:
   about = (latents.properties_NxY, latents.group_N)
   chem = lambda view: outputs['chem_mean'][:, k, view]
   found = {
-    **_instrument(latents, k, 'chem', latents.thorough),
-    'properties.model': probes.told_numbers(chem(FIRST), *about),
+    **_instrument(latents, k, 'chem'),
+    **{
+      f'properties{how}.model': probes.told_numbers(z[:, k, FIRST], *about)
+      for how, z in _readings(latents, 'chem').items()
+    },
     'properties_new.model': probes.told_numbers(chem(FIRST), *about, asked_NxF=chem(NEW)),
   }
   if latents.thorough:
     spectrum = latents.targets['noisy'][:, k, FIRST]
     found['properties.spectrum'] = probes.told_numbers(spectrum, *about)
   if 'inst_mean' in outputs:
-    found |= _instrument(latents, k, 'inst', thorough=False)
+    found |= _instrument(latents, k, 'inst')
   return found | _spectra(latents, k)
 
 
-def _instrument(latents: Latents, k: int, name: str, thorough: bool) -> dict[str, Terms]:
+def _instrument(latents: Latents, k: int, name: str) -> dict[str, Terms]:
   """Of all views on training instruments, added up for each molecule."""
   number = latents.targets['number'][:, k, FIRST:] - 1
   molecules, views = number.shape
@@ -148,17 +155,26 @@ def _instrument(latents: Latents, k: int, name: str, thorough: bool) -> dict[str
     parts = probes.told_class(flat, *about, nonlinear=nonlinear).parts_KxN
     return Terms('ratio', parts.reshape(2, molecules, views).sum(-1))
 
+  read, views_N = _readings(latents, name), np.full(molecules, views)
+  chance = Terms('ratio', np.stack([views_N / instruments.TRAINING, views_N]))
+  found = {f'instrument_{name}.chance': chance}
+  found |= {f'instrument_{name}{how}.model': told(z) for how, z in read.items()}
+  if name == 'chem' and latents.thorough:
+    curved = {how: told(z, nonlinear=True) for how, z in read.items() if how != '_sampled'}
+    found |= {f'instrument_{name}{how}_nonlinear.model': terms for how, terms in curved.items()}
+  return found
+
+
+def _readings(latents: Latents, name: str) -> dict[str, np.ndarray]:
+  """How a latent is read, '' being by its mean -> [N, K, V, Z]; of z_chem more where thorough."""
   mean = latents.outputs[f'{name}_mean']
-  chance = np.full(molecules, views / instruments.TRAINING)
-  found = {
-    f'instrument_{name}.model': told(mean),
-    f'instrument_{name}.chance': Terms('ratio', np.stack([chance, np.full(molecules, views)])),
-  }
-  if thorough:
-    noise = np.random.default_rng(probes.SEED).normal(size=mean.shape)
-    sampled = mean + np.exp(0.5 * latents.outputs[f'{name}_log_variance']) * noise
-    found[f'instrument_{name}_nonlinear.model'] = told(mean, nonlinear=True)
-    found[f'instrument_{name}_sampled.model'] = told(sampled)
+  if name != 'chem' or not latents.thorough:
+    return {'': mean}
+  noise = np.random.default_rng(probes.SEED).normal(size=mean.shape)
+  deviation = np.exp(0.5 * latents.outputs[f'{name}_log_variance'])
+  found = {'': mean, '_sampled': mean + deviation * noise}
+  if f'{name}_erased' in latents.outputs:
+    found['_erased'] = latents.outputs[f'{name}_erased']
   return found
 
 

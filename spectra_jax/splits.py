@@ -118,6 +118,16 @@ def of_sides(
   return Split(*sides, regime=regime, hash=row_hash(ids, sides, regime), made=dict(made))
 
 
+def told(split: Split) -> dict[str, Any]:
+  """What a report says of the split; `check_told` asks for it."""
+  return {
+    'regime': split.regime,
+    'hash': split.hash,
+    'rows': {side: len(getattr(split, side)) for side in SIDES},
+    'made': dict(split.made),
+  }
+
+
 def check_told(regime: str, split_hash: str) -> None:
   """Refuses to report a number of which nobody can say what it is a number of.
 

@@ -29,6 +29,7 @@ from spectra_jax import (
   parallel,
   placement,
   protocols,
+  splits,
   storage,
 )
 from spectra_jax import report as reports
@@ -202,6 +203,13 @@ def heed(task: Any, step: int, validation: Mapping[str, float]) -> None:
     task.alarm(step, validation)
 
 
+def completed(task: Any, outputs: Any, predict: Callable, params: Any) -> Any:
+  """The outputs, with what a task that has `completed` fits to those of other examples."""
+  if not hasattr(task, 'completed'):
+    return outputs
+  return task.completed(outputs, functools.partial(predict, params))
+
+
 # ---- the loop ---------------------------------------------------------------
 
 
@@ -297,6 +305,14 @@ def train(run: Run, profiled: bool = False) -> dict[str, Any]:
     return finish(run, predict, state, log, started, first, meter)
 
 
+def judged(task: Any, outputs: Any, baselines: Mapping[str, Any]) -> tuple[dict, Any]:
+  """(results of the report, ratios of scores.npz) of outputs for the test side."""
+  kind_N = task.examples('test')['kind']
+  scores = {name: task.score(filled, 'test') for name, filled in baselines.items()}
+  of_model = task.score(outputs, 'test')
+  return task.report(of_model, scores, kind_N), task.ratios(of_model, scores, kind_N)
+
+
 def finish(
   run: Run,
   predict: Callable,
@@ -311,13 +327,10 @@ def finish(
   `wall_s` is the time of this process, which went on from step `first`.
   """
   task = run.task
-  examples = task.examples('test')
-  outputs = predict(averaged(state), examples)
+  params = averaged(state)
+  outputs = completed(task, predict(params, task.examples('test')), predict, params)
   baselines = task.baselines('test')
-  scores = {name: task.score(filled, 'test') for name, filled in baselines.items()}
-  of_model = task.score(outputs, 'test')
-  results = task.report(of_model, scores, examples['kind'])
-  ratios = task.ratios(of_model, scores, examples['kind'])
+  results, ratios = judged(task, outputs, baselines)
   speed = log.spectra_per_second
   if run.config.log.figures:
     for name, figure in task.figures(outputs, 'test', baselines).items():
@@ -328,12 +341,7 @@ def finish(
     run.config,
     identity(run.config, run.data_hash),
     run.data_hash,
-    split={
-      'regime': task.split.regime,
-      'hash': task.split.hash,
-      'rows': {side: len(getattr(task.split, side)) for side in ('train', 'validation', 'test')},
-      'made': dict(task.split.made),
-    },
+    split=splits.told(task.split),
     parameters=sum(x.size for x in jax.tree.leaves(state.params)),
     results=results,
     timing={

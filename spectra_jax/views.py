@@ -103,7 +103,7 @@ class Views:
     """The held-out views of one kind: [V, B, ...]."""
     values, lender = batch[self.masked.kinds[k]], batch[f'lender/{self.masked.kinds[k]}']
     observe, noisy, place = self._observe(k), self._noisy(k), batch['place']
-    numbers = self._dealt(place)
+    numbers = self.dealt(place)
     fold = lambda name, v: jax.vmap(lambda key: jax.random.fold_in(key, v))(keys[name])
     today = [self._today(k, number, fold('day', v)) for v, number in enumerate(numbers)]
     sample = [values, lender, *[values] * (len(numbers) - 2)]
@@ -123,8 +123,12 @@ class Views:
       'number': jnp.stack(numbers),
     }
 
-  def _dealt(self, place_B) -> list[jax.Array]:
-    """Numbers of the instruments of the held-out views, dealt to the molecules in turn."""
+  def dealt(self, place_B: ArrayLike) -> list[jax.Array]:
+    """Numbers of the instruments of the held-out views, dealt to the molecules in turn: V of [B].
+
+    Args:
+      place_B: places of the molecules on their side.
+    """
     count, new = instruments.TRAINING, instruments.HELD_OUT
     own = [1 + (place_B + j) % count for j in range(self.probe_views)]
     borrowed = 1 + (place_B + count // 2 + place_B // count % 2) % count

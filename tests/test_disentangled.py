@@ -321,6 +321,33 @@ def test_what_the_task_cannot_do_is_refused(changes, words):
     make_task(**changes)
 
 
+def test_the_instrument_is_erased_by_training_molecules_alone():
+  task, asked = make_task(300), []
+
+  def latents(examples):
+    """One that tells the instrument, and something else that has its variance."""
+    asked.append(examples['row'])
+    number = np.stack(task._views.dealt(examples['place']), 1)
+    rng = np.random.default_rng(len(number))
+    tells = np.eye(9)[number] + 0.1 * rng.normal(size=(*number.shape, 9))
+    return {
+      'chem_mean': np.stack([np.concatenate([tells, rng.normal(size=tells.shape)], -1)] * 2, 1)
+    }
+
+  outputs = latents(task.examples('test')) | {'inst_mean': np.zeros(1)}
+  asked.clear()
+  found = task.completed(outputs, latents)
+  rows = np.concatenate(asked)
+  assert len(set(rows)) == len(rows) <= 64
+  assert set(rows) < set(task.split.train)
+  number = np.stack(task._views.dealt(task.examples('test')['place']), 1)[:, FIRST:]
+  for k in range(2):
+    mean = found['chem_erased'][:, k, FIRST:]
+    assert np.var([mean[number == one].mean(0)[:9] for one in range(1, 7)], 0).max() < 0.01
+    np.testing.assert_allclose(mean[..., 9:], outputs['chem_mean'][:, k, FIRST:, 9:], atol=2.0)
+  assert task.completed({'reconstruction': 0}, latents) == {'reconstruction': 0}
+
+
 # ---- the whole loop ---------------------------------------------------------
 
 

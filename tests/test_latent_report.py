@@ -87,6 +87,18 @@ def test_samples_tell_no_more_than_their_noise_lets_through():
   assert found[1]['ir.instrument_chem.model'] > 0.9
 
 
+def test_what_was_erased_is_asked_for_the_instrument_and_for_properties():
+  both = planted()
+  mixed = np.concatenate([both.outputs['chem_mean'], both.outputs['inst_mean']], -1)
+  erased = np.concatenate([both.outputs['chem_mean'], 0 * both.outputs['inst_mean']], -1)
+  wide = np.full_like(mixed, -4.0)
+  found = values(planted(chem_mean=mixed, chem_erased=erased, chem_log_variance=wide))
+  assert found['ir.instrument_chem.model'] > 0.9
+  assert found['ir.instrument_chem_erased.model'] < 0.25
+  assert found['ir.instrument_chem_erased_nonlinear.model'] < 0.25
+  assert found['ir.properties_erased.model'] < 0.05 < found['ir.properties_sampled.model']
+
+
 def test_an_instrument_that_shifts_the_chemistry_spoils_it_for_the_new_one_alone():
   moved = planted().outputs['chem_mean'].copy()
   moved[:, :, NEW] += 3.0

@@ -121,10 +121,15 @@ def gather(root: pathlib.Path) -> list[Run]:
   """
   if not root.is_dir():
     raise ValueError(f'{root} is no folder; expected that of all runs; correct --runs')
-  return [_read(path) for path in sorted(root.rglob('report.json'))]
+  return [read(path) for path in sorted(root.rglob('report.json'))]
 
 
-def _read(path: pathlib.Path) -> Run:
+def read(path: pathlib.Path) -> Run:
+  """The run of a report.
+
+  Raises:
+    ValueError: it is damaged, or none.
+  """
   try:
     report = json.loads(path.read_text())
     run = Run(path.parent, report, flat(report['config']))

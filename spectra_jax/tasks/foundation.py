@@ -31,7 +31,7 @@ masked reconstruction, so that its figures are comparable. What is reported of t
 
 import dataclasses
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -41,7 +41,7 @@ from jax.typing import ArrayLike
 from matplotlib.figure import Figure
 from ml_collections import ConfigDict
 
-from spectra_jax import augment, figures, foundation_terms, latent_report, medium, shards
+from spectra_jax import augment, erasure, figures, foundation_terms, latent_report, medium, shards
 from spectra_jax.datasets import instruments
 from spectra_jax.datasets.instruments import Setting
 from spectra_jax.disentangled import Classifier, Disentangled
@@ -117,19 +117,22 @@ class Task:
     Held-out ones also name a lender, whose intensities are 'lender/' + kind: the next of the side.
     """
     rows = getattr(self.split, side)
+    return self._of_rows(rows) if side == 'train' else self._with_lenders(self._of_rows(rows))
+
+  def _of_rows(self, rows: np.ndarray) -> dict[str, np.ndarray]:
     values = {kind: shards.select(self.spectra[kind].values, rows) for kind in self.kinds}
-    about = {
+    return values | {
       'kind': np.zeros(len(rows), np.int32),
       'row': rows.astype(np.int32),
       'mask': np.arange(len(rows), dtype=np.int32) % self.masked.options.eval_masks,
       'place': np.arange(len(rows), dtype=np.int32),
       'properties': self._standardised[rows],
     }
-    if side == 'train':
-      return values | about
-    values = {kind: np.asarray(x) for kind, x in values.items()}
+
+  def _with_lenders(self, examples: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    values = {kind: np.asarray(examples[kind]) for kind in self.kinds}
     lent = {f'lender/{kind}': np.roll(x, -1, axis=0) for kind, x in values.items()}
-    return values | lent | about
+    return examples | values | lent
 
   def inputs(
     self, keys_B: jax.Array, step: ArrayLike, batch: Mapping[str, jax.Array], train: bool
@@ -160,6 +163,32 @@ class Task:
   def held_out(self, side: str) -> tuple[dict[str, Any], dict[str, jax.Array]]:
     """Inputs and targets of one whole side, on its fixed masks, days and noise."""
     return jax.jit(lambda batch: self.inputs(None, 0, batch, train=False))(self.examples(side))
+
+  def completed(
+    self, outputs: Outputs, predict: Callable[[Mapping[str, np.ndarray]], Outputs]
+  ) -> Outputs:
+    """Adds 'chem_erased': the means of z_chem without what tells a linear reader the instrument.
+
+    `spectra_jax.erasure`, of each kind, fitted to training molecules as their instruments see them.
+    """
+    if 'chem_mean' not in outputs or 'inst_mean' not in outputs:
+      return outputs
+    train, size = self.split.train, ERASED_AT_ONCE
+    rows = train[:: -(-len(train) // self.options.erasure_molecules)]
+    parts = [
+      self._with_lenders(self._of_rows(rows[start : start + size]))
+      for start in range(0, len(rows), size)
+    ]
+    chem = np.concatenate([predict(part)['chem_mean'][:, :, FIRST:] for part in parts])
+    place = np.concatenate([part['place'] for part in parts])
+    number = np.stack(self._views.dealt(place)[FIRST:], 1)
+    erased = [
+      erasure.fit(chem[:, k].reshape(-1, chem.shape[-1]), number.reshape(-1))(
+        outputs['chem_mean'][:, k]
+      )
+      for k in range(len(self.kinds))
+    ]
+    return {**outputs, 'chem_erased': np.stack(erased, 1)}
 
   def baselines(self, side: str, names: tuple[str, ...] = BASELINES) -> dict[str, Outputs]:
     """Those of masked reconstruction, as the output 'reconstruction' of the first view alone."""
@@ -318,6 +347,7 @@ class Task:
     return panels
 
 
+ERASED_AT_ONCE = 512  # molecules whose outputs are held in memory
 ALARMS = {'active_chem': 'least_active', 'probe_gap': 'least_gap'}
 
 

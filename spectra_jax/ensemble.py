@@ -1,0 +1,72 @@
+"""Several runs of one config as one model: the mean of the spectra that they predict.
+
+Networks that differ by their seed err alike where data are few and apart where training was chance;
+of M of them the squared error of the mean is theirs less the spread between them,
+
+  mean_m (f_m - y)^2 - (f - y)^2 = mean_m (f_m - f)^2,   f = mean_m f_m
+
+(Krogh & Vedelsby 1995, Adv. Neural Inf. Process. Syst. 7, 231). It takes M times the work.
+"""
+
+import json
+import pathlib
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from spectra_jax import report, scores, splits, train, trained
+from spectra_jax.tables import runs as run_files
+from spectra_jax.workdir import identity, write_json_atomic
+
+TASKS = ('masked', 'cross_spectral')  # whose outputs are spectra, which have a mean
+
+
+def evaluate(workdirs: Sequence[pathlib.Path], folder: pathlib.Path) -> dict[str, Any]:
+  """Test scores of the mean of the runs' outputs, as report.json and scores.npz in `folder`.
+
+  Returns:
+    The report: that of a run, with the folders and seeds of its `members`.
+
+  Raises:
+    ValueError: fewer than two runs, runs that differ by more than their seed or have one seed
+      twice, a task that predicts no spectra; see also `trained.load`.
+  """
+  started = time.monotonic()
+  if len(workdirs) < 2:
+    raise ValueError(f'there are {len(workdirs)} runs, expected at least 2; give more --workdirs')
+  _check([run_files.read(workdir / 'report.json') for workdir in workdirs])
+  members = [trained.load(workdir) for workdir in workdirs]
+  run, examples = members[0][0], members[0][0].task.examples('test')
+  outputs = [train.make_predict(of)(params, examples) for of, params in members]
+  mean = jax.tree.map(lambda *parts: np.mean(parts, 0), *outputs)
+  results, ratios = train.judged(run.task, mean, run.task.baselines('test'))
+  reports = [json.loads((workdir / 'report.json').read_text()) for workdir in workdirs]
+  total = lambda key: sum(one[key] for one in reports)
+  document = report.document(
+    run.config,
+    identity(run.config, run.data_hash),
+    run.data_hash,
+    split=splits.told(run.task.split),
+    parameters=total('parameters'),
+    results=results,
+    timing={'wall_s': round(time.monotonic() - started, 1), 'wall_s_total': total('wall_s_total')},
+    cost={'members': [{'seed': one['seed'], 'identity': one['identity']} for one in reports]},
+  )
+  folder.mkdir(parents=True, exist_ok=True)
+  scores.write(folder, scores.by_group(ratios, run.task.groups('test')))
+  write_json_atomic(folder / 'report.json', document)
+  return document
+
+
+def _check(runs: Sequence[run_files.Run]) -> None:
+  task = runs[0].config['task.name']
+  if task not in TASKS:
+    raise ValueError(
+      f'{runs[0].folder} is a run of task {task}, expected {" or ".join(TASKS)}, whose outputs are '
+      'spectra; choose other --workdirs'
+    )
+  run_files.check_alike('ensemble', runs)
+  run_files.check_once('ensemble', runs)

@@ -1,0 +1,77 @@
+"""Runs that differ by their seed as one model."""
+
+import json
+
+import numpy as np
+import pytest
+
+from configs import pretrain
+from spectra_jax import ensemble, train, trained
+from spectra_jax.workdir import claim
+from tests import processes
+
+
+def run(folder, seed):
+  config = pretrain.get_config('tiny')
+  config.seed, config.log.figures = seed, False
+  made = train.prepare(config, str(folder))
+  with claim(made.workdir, config, made.data_hash):
+    train.train(made)
+  return folder
+
+
+@pytest.mark.slow  # two runs
+def test_the_mean_is_better_by_the_spread_between_its_members(tmp_path):
+  folders = [run(tmp_path / f'seed={seed}', seed) for seed in (0, 1)]
+  words = (f'--workdirs={tmp_path}/seed=*', f'--output={tmp_path}/both')
+  printed = processes.finish(processes.start('-m', 'experiments.ensemble', *words))
+  last = json.loads(printed.splitlines()[-1])
+  document = json.loads((tmp_path / 'both' / 'report.json').read_text())
+  assert last.items() >= document['results'].items()
+  assert [member['seed'] for member in document['members']] == [0, 1]
+  alone = [json.loads((folder / 'report.json').read_text())['results'] for folder in folders]
+  loaded = [trained.load(folder) for folder in folders]
+  task = loaded[0][0].task
+  outputs = [train.make_predict(of)(params, task.examples('test')) for of, params in loaded]
+  half = (outputs[0] - outputs[1]) / 2
+  _, targets = task.held_out('test')
+  hidden = np.asarray(targets['masked'])
+  mean = task.baselines('test', ('mean',))['mean']
+  for k, kind in enumerate(task.kinds):
+    rows = task.examples('test')['kind'] == k
+    square = lambda x, rows=rows: (x[rows] ** 2 * hidden[rows]).sum()
+    spread = square(half) / square(mean - np.asarray(targets['values']))
+    want = np.mean([one[kind]['nre'] for one in alone]) - spread
+    np.testing.assert_allclose(document['results'][kind]['nre'], want, rtol=1e-4)
+
+
+def reported(folder, seed, task='masked', **more):
+  split = {'regime': 'grouped', 'hash': 'abc'}
+  config = {'seed': seed, 'task': {'name': task}, **more}
+  folder.mkdir()
+  report = {'seed': seed, 'results': {}, 'wall_s': 1.0, 'split': split, 'config': config}
+  (folder / 'report.json').write_text(json.dumps(report))
+  return folder
+
+
+@pytest.mark.parametrize(
+  ('second', 'words'),
+  [
+    ({'seed': 0}, 'has seed 0 twice'),
+    ({'seed': 1, 'train': {'steps': 3}}, 'train.steps is'),
+  ],
+)
+def test_members_differ_by_their_seed_alone(tmp_path, second, words):
+  first = reported(tmp_path / 'a', 0, train={'steps': 2})
+  other = reported(tmp_path / 'b', **({'train': {'steps': 2}} | second))
+  with pytest.raises(ValueError, match=words):
+    ensemble.evaluate([first, other], tmp_path / 'c')
+  assert not (tmp_path / 'c').exists()
+
+
+def test_one_run_and_classes_are_no_mean_of_spectra(tmp_path):
+  with pytest.raises(ValueError, match='there are 1 runs, expected at least 2'):
+    ensemble.evaluate([tmp_path], tmp_path / 'c')
+  both = [reported(tmp_path / name, seed, 'classify') for seed, name in enumerate('ab')]
+  with pytest.raises(ValueError, match='run of task classify, expected masked or cross_spectral'):
+    ensemble.evaluate(both, tmp_path / 'c')
