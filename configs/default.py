@@ -186,6 +186,8 @@ def get_config() -> ConfigDict:
   c.task.cross_spectral.intensities = False  # the head gives intensities, not their square roots
   c.task.cross_spectral.hidden = 0.0  # largest share of the seen spectrum hidden in training
   c.task.cross_spectral.band_cm = 60.0  # width of one hidden band [cm^-1]
+  c.task.cross_spectral.drift_cm = 0.0  # that bands of both spectra move in training, most [cm^-1]
+  c.task.cross_spectral.drift_band_cm = 500.0  # over which their moves differ [cm^-1]
   c.task.cross_spectral.components = (20, 40, 80)  # of PLS2, those that folds choose from
   c.task.cross_spectral.shrinkages = (1.0, 0.3, 0.1, 0.03, 0.01)  # of ridge, likewise
   c.task.cross_spectral.kernel_widths = (0.5, 1.0, 2.0)  # over the median squared distance

@@ -148,6 +148,28 @@ def test_bands_are_hidden_in_training_alone():
   assert share(True).max() <= 0.55
 
 
+def test_bands_of_both_spectra_drift_together_in_training_alone():
+  """One line each at one place: it is one place afterwards, and not far."""
+  task = make_task(**{'task.cross_spectral.drift_cm': 20.0})
+  line = lambda at: 1 / (1 + ((AXIS - at) / 12) ** 2)
+  at = np.linspace(AXIS[0] + 100, AXIS[-1] - 100, 24)
+  batch = first(task, 12) | {'seen': np.float32([line(nu) for nu in at])}
+  batch |= {'wanted': 0.5 * batch['seen'], 'kind': np.zeros(24, np.int32)}
+  keys = jax.random.split(jax.random.key(0), 24)
+
+  def places(train):
+    inputs, targets = task.inputs(keys, 0, batch, train)
+    peaks = [np.asarray(x).argmax(1) for x in (inputs['values_BxL'], targets['wanted'])]
+    np.testing.assert_array_equal(*peaks)
+    return AXIS[peaks[0]]
+
+  step = AXIS[1] - AXIS[0]
+  assert np.abs(places(False) - at).max() <= step
+  moves = places(True) - at
+  assert 5 < np.abs(moves).max() <= 20 + step
+  assert moves.min() < 0 < moves.max()
+
+
 def test_constants_and_baselines_come_from_training_rows_alone(task):
   """Held-out spectra a hundred times as strong: the same scale, mean and fitted methods."""
   data = spectra()
@@ -280,6 +302,7 @@ def test_exclusion_is_asked_of_centrosymmetric_molecules_alone(task):
     ({'directions': ('ir_to_raman', 'ir_to_raman')}, 'each once'),
     ({'directions': ()}, r'directions is \(\), expected ir_to_raman, raman_to_ir or both'),
     ({'known': ('smiles',)}, 'expected some of centrosymmetric'),
+    ({'drift_cm': 60.0}, 'drift_cm is 60.0 over drift_band_cm 500.0, expected at most a tenth'),
     ({'hidden': 1.0}, 'hidden is 1.0, expected a share of the axis below 1'),
   ],
 )

@@ -25,6 +25,7 @@ from matplotlib.figure import Figure
 from ml_collections import ConfigDict
 
 from spectra_jax import augment, cross_report, figures, model, roots, shards
+from spectra_jax.augment import bands
 from spectra_jax.chemometrics import between_spectra
 from spectra_jax.cross_report import DIRECTIONS, Scores
 from spectra_jax.losses.selection_rules import selection_rules
@@ -36,6 +37,7 @@ from spectra_jax.tasks import masked
 
 BASELINES = ('mean', 'identity', 'pls', 'ridge', 'kernel_ridge')
 FOLD_SEED = 0
+DRIFT = 1  # of an example's keys
 Outputs = jax.Array | Mapping[str, jax.Array]
 
 
@@ -89,6 +91,9 @@ class Task:
     del step
     scale_2 = jnp.asarray(self.scale, jnp.float32)
     seen_BxL = jnp.sqrt(batch['seen']) / scale_2[batch['kind']][:, None]
+    wanted_BxL = jnp.sqrt(batch['wanted']) / scale_2[1 - batch['kind']][:, None]
+    if train and self.options.drift_cm:
+      seen_BxL, wanted_BxL = jax.vmap(self._drifted)(keys_B, seen_BxL, wanted_BxL)
     visible_BxL = jnp.ones(seen_BxL.shape, bool)
     if train and self.options.hidden:
       visible_BxL = jax.vmap(self._partly_visible)(keys_B)
@@ -98,7 +103,7 @@ class Task:
     if self._knows_centre and hasattr(model.part_class(self.config, 'head'), 'given'):
       inputs['known_B'] = centre_B
     targets = {
-      'wanted': jnp.sqrt(batch['wanted']) / scale_2[1 - batch['kind']][:, None],
+      'wanted': wanted_BxL,
       'seen': seen_BxL,
       'kind': batch['kind'],
       'centrosymmetric': centre_B,
@@ -244,6 +249,15 @@ class Task:
   def _knows_centre(self) -> bool:
     return 'centrosymmetric' in self.options.known
 
+  def _drifted(self, key, seen_L, wanted_L) -> tuple[jax.Array, jax.Array]:
+    """Both spectra with their bands moved together, smoothly: a molecule of other frequencies."""
+    o, step = self.options, self.nu_L[1] - self.nu_L[0]
+    field_L = bands.smooth(jax.random.fold_in(key, DRIFT), self.nu_L, o.drift_band_cm)
+    move = lambda values_L: bands.moved(
+      values_L, jnp.ones(values_L.shape, bool), field_L * o.drift_cm / step
+    )
+    return move(seen_L)[0], move(wanted_L)[0]
+
   def _partly_visible(self, key: jax.Array) -> jax.Array:
     """[L] bool: bands hidden over a share of the axis between 0 and `hidden`."""
     key_share, key_bands = jax.random.split(key)
@@ -313,6 +327,11 @@ def check_options(options: ConfigDict) -> None:
     raise ValueError(
       f'task.cross_spectral.hidden is {options.hidden}, expected a share of the axis below 1; '
       'lower it'
+    )
+  if not 0 <= 10 * options.drift_cm <= options.drift_band_cm:
+    raise ValueError(
+      f'task.cross_spectral.drift_cm is {options.drift_cm} over drift_band_cm '
+      f'{options.drift_band_cm}, expected at most a tenth: bands do not cross; lower it'
     )
   if not options.directions:
     raise ValueError(
