@@ -140,6 +140,7 @@ def get_config() -> ConfigDict:
   c.split.fractions = (0.8, 0.1, 0.1)  # train, validation, test
   c.split.seed = 0  # another seed, another deal of the groups
   c.split.train_share = 1.0  # of the training groups that are used (scaling curves)
+  c.split.train_seed = 0  # which ones; added to the seed of the deal
 
   c.protocol = ConfigDict()  # sides of the tables of classical methods
   c.protocol.name = ''  # of numbers in spectra_jax/protocols.py; '' = as split says

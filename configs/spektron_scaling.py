@@ -31,7 +31,10 @@ def get_config(variant: str = 'quick') -> ConfigDict:
 
 
 def sweep(variant: str = 'quick') -> list[dict]:
-  """Shares at the width of the config, and widths on all molecules, which both begin with."""
+  """Shares at the width of the config, and widths on all molecules, which both begin with. Each
+  seed has molecules of its own in training.
+  """
   shares = default.product({'split.train_share': (get_config(variant).split.train_share, *SHARES)})
   sizes = default.product({'backbone.width': WIDTHS[variant]})
-  return default.product({'seed': SEEDS}, default.chain(shares, sizes))
+  seeds = default.zipped({'seed': SEEDS, 'split.train_seed': SEEDS})
+  return default.product(seeds, default.chain(shares, sizes))

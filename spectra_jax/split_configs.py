@@ -56,7 +56,7 @@ def from_config(config: ConfigDict, spectra: Mapping[str, Spectra]) -> Split:
   if asked.fractions[1]:
     share = asked.fractions[1] / learned
     split = with_validation(split, ids, groups, share, asked.seed)
-  return thin_training(split, ids, groups, asked.train_share, asked.seed)
+  return thin_training(split, ids, groups, asked.train_share, asked.seed + asked.train_seed)
 
 
 def from_meta(
@@ -71,6 +71,7 @@ def from_meta(
   fractions: tuple[float, float, float],
   seed: int,
   train_share: float,
+  train_seed: int,
 ) -> Split:
   """The split of rows with these meta columns that a config asks for: from_meta(meta, **c.split).
 
@@ -106,7 +107,7 @@ def from_meta(
     split = deal(ids, groups, *labels, *how)
     if regime == 'instrument':
       split = instrument_split(split, ids, column(instrument), train_on, test_on)
-  return thin_training(split, ids, groups, train_share, seed)
+  return thin_training(split, ids, groups, train_share, seed + train_seed)
 
 
 def _column(meta: Mapping[str, np.ndarray], name: str) -> np.ndarray:

@@ -279,7 +279,7 @@ def thin_training(
   sides = [split.train[kept], split.validation, split.test]
   hashed, made = (
     row_hash(np.asarray(ids), sides, split.regime),
-    {**split.made, 'train_share': share},
+    {**split.made, 'train_share': share, 'thinned_from': split.hash},
   )
   return Split(*sides, regime=split.regime, hash=hashed, made=made)
 

@@ -75,6 +75,7 @@ def test_thinning_touches_training_alone():
   assert set(groups[thin.train]).isdisjoint(groups[np.setdiff1d(split.train, thin.train)])
   np.testing.assert_array_equal(thin.test, split.test)
   assert thin.hash != split.hash
+  assert thin.made['thinned_from'] == split.hash != thin.hash
   assert thin_training(split, ids, groups, 1.0, 0) is split
 
 

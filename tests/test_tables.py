@@ -215,6 +215,28 @@ def test_sections_keep_splits_apart(root):
   assert [line.section for line in found] == ['split.train_share = 0.1', 'split.train_share = 0.5']
 
 
+def test_seeds_with_molecules_of_their_own_are_one_row_and_their_baselines_a_mean(tmp_path):
+  for seed in range(3):
+    split = {'hash': f'own {seed}', 'made': {'thinned_from': 'abc'}}
+    config = {'split': {'train_seed': seed}}
+    folder = make_run(tmp_path, f'sweep/{seed}', seed=seed, split=split, config=config)
+    report = json.loads((folder / 'report.json').read_text())
+    report['results']['ir']['gaussian'] = 0.5 + 0.1 * seed
+    (folder / 'report.json').write_text(json.dumps(report))
+    (folder / 'scores.npz').unlink()
+  make_run(tmp_path, 'whole/0', 's5')
+  rows = (
+    ROW,
+    ROW | {'label': 'gaussian', 'method': 'gaussian'},
+    ROW | {'label': 'whole', 'runs': 'whole/*'},
+  )
+  model, gaussian, _ = lines(tmp_path, rows=rows)
+  assert model.cells[0].seeds == gaussian.cells[0].seeds == [0, 1, 2]
+  assert gaussian.cells[0].value == pytest.approx(0.6)
+  assert gaussian.cells[0].over == 'seeds'
+  assert gaussian.cells[0].low < 0.5 < 0.7 < gaussian.cells[0].high
+
+
 def test_time_of_older_reports_is_known_only_where_nothing_was_restarted(root):
   for seed, told in enumerate(({'resumed_from': 0}, {'resumed_from': 5}, {'wall_s_total': 600.0})):
     path = root / f'sweep/s5-{seed}/report.json'

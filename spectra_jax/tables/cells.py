@@ -183,13 +183,18 @@ def _take_reported(cell: Cell, table: Table, method: str) -> None:
 def _of_baseline(
   table: Table, column: Column, label: str, method: str, runs: Sequence[Run]
 ) -> Cell:
-  """A baseline has no seed: all runs must have found the same, and the first one is taken."""
+  """A baseline has no seed: all runs must have found the same, and the first one is taken; unless
+  each was trained on rows of its own, where it is a mean over them.
+  """
   if not column.of_method:
     return Cell(column, applies=False)
   metric = column.of_method.format(method=method)
   there = [run for run in runs if run.number(metric) is not None]
   if not there:
     return Cell(column)
+  if len({run.sides for run in there}) > 1:
+    found = _of_model(table, dataclasses.replace(column, metric=metric), label, method, there)
+    return dataclasses.replace(found, column=column)
   first = there[0]
   for run in there[1:]:
     if not np.isclose(run.number(metric), first.number(metric), rtol=1e-3):

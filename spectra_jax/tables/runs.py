@@ -17,7 +17,7 @@ from spectra_jax.tables.statistics import Sums
 from spectra_jax.workdir import NOT_IDENTITY
 
 SAME = 1e-4  # relative; float32 sums and groups' float64 sums differ by less
-NOT_PART = ('seed', *NOT_IDENTITY)  # in what runs of one row may differ
+NOT_PART = ('seed', 'split.train_seed', *NOT_IDENTITY)  # in what runs of one row may differ
 RESULTS = 'results.'
 
 
@@ -45,6 +45,11 @@ class Run:
 
   @property
   def split(self) -> str:
+    """Hash of who is on which side; of a split with fewer in training, of the whole one."""
+    return self.report['split'].get('made', {}).get('thinned_from', self.sides)
+
+  @property
+  def sides(self) -> str:
     """Hash of who is on which side."""
     return self.report['split']['hash']
 
@@ -222,7 +227,7 @@ def check_alike(label: str, runs: Sequence[Run], but: Sequence[str] = ()) -> Non
   first = runs[0]
   for other in runs[1:]:
     keys = (first.config.keys() & other.config.keys()) - set(but)
-    keys = {key for key in keys if key.split('.')[0] not in NOT_PART}
+    keys = {key for key in keys if not {key, key.split('.')[0]} & set(NOT_PART)}
     pairs = {key: (first.config[key], other.config[key]) for key in keys}
     differ = sorted(key for key, (a, b) in pairs.items() if a != b)
     if differ:
