@@ -302,7 +302,7 @@ def test_exclusion_is_asked_of_centrosymmetric_molecules_alone(task):
     ({'directions': ('ir_to_raman', 'ir_to_raman')}, 'each once'),
     ({'directions': ()}, r'directions is \(\), expected ir_to_raman, raman_to_ir or both'),
     ({'known': ('smiles',)}, 'expected some of centrosymmetric'),
-    ({'drift_cm': 60.0}, 'drift_cm is 60.0 over drift_band_cm 500.0, expected at most a tenth'),
+    ({'drift_cm': 60.0}, r'drift_cm is 60.0 cm\^-1 over bands of 500.0, expected 0 to a tenth'),
     ({'hidden': 1.0}, 'hidden is 1.0, expected a share of the axis below 1'),
   ],
 )

@@ -1,5 +1,6 @@
 """Nothing hidden reaches the model; nominal coverage is real; one set of weights, any grid."""
 
+import dataclasses
 import functools
 
 import jax
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from configs import pretrain
+from spectra_jax.augment import bands
 from spectra_jax.datasets import computed
 from spectra_jax.spectra import uniform_axis
 from spectra_jax.splits import make_split
@@ -83,6 +85,26 @@ def test_curriculum_goes_from_start_to_ratio(task):
   assert abs(coverage(0) - o.ratio_start) < 0.01
   assert abs(coverage(o.ratio_steps) - o.ratio) < 0.01
   assert coverage(0) < coverage(o.ratio_steps // 2) < coverage(10 * o.ratio_steps)
+
+
+def test_bands_drift_in_training_alone_and_nothing_falls_below_zero(task):
+  o = task.config.copy_and_resolve_references()
+  o.task.masked.drift_cm = 15.0
+  moving, batch = dataclasses.replace(task, config=o), first(task, 8)
+  made = lambda of, train: jax.jit(lambda: of.inputs(keys(8), 0, batch, train)[1]['values'])()
+  values = lambda of, train: np.asarray(made(of, train))
+  np.testing.assert_array_equal(values(moving, False), values(task, False))
+  moved, still = values(moving, True), values(task, True)
+  assert (moved >= 0).all()
+  shift = (moved.argmax(1) - still.argmax(1)) * np.diff(task.nu_L)[0]
+  assert 1 < np.abs(shift).max() <= 15 + np.diff(task.nu_L)[0]
+
+
+def test_a_drift_that_could_cross_bands_is_refused(task):
+  with pytest.raises(ValueError, match=r'drift_cm is 30 cm\^-1 over bands of 200, expected 0 to'):
+    bands.check_wander('task.masked.drift_cm', 30, 200, task.nu_L)
+  with pytest.raises(ValueError, match=r'on an axis with steps of 1 to 3, expected an even one'):
+    bands.check_wander('task.masked.drift_cm', 3, 200, np.array([1.0, 2.0, 5.0]))
 
 
 def first(task, count, side='train'):

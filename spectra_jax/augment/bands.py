@@ -8,6 +8,7 @@ from spectra_jax.augment import rules
 from spectra_jax.augment.frame import Frame, signal, values_of
 from spectra_jax.physics import instrument
 
+WANDER = 1  # folded into a sample's key, whose own bits are for its masks
 LEVELS = 16  # line widths that `resolution` chooses from, beside none
 
 
@@ -119,6 +120,48 @@ def crop(
   cut_2 = edge_cm * jax.random.uniform(key, (2,))
   nu_L = jnp.asarray(frame.nu_L, jnp.float32)
   return values_L, mask_L & (nu_L >= low + cut_2[0]) & (nu_L <= high - cut_2[1])
+
+
+# ---- of tasks, before anything is hidden ------------------------------------
+
+
+def wander(
+  key: jax.Array, values_SxL: jax.Array, nu_L: np.ndarray, most_cm: float, band_cm: float
+) -> jax.Array:
+  """Spectra of one sample with their bands moved together, by up to `most_cm` [cm^-1] either way,
+  not all alike: those of a molecule with slightly other force constants. For computed spectra,
+  whose wavenumbers are exact, and of which there are few.
+
+  Args:
+    key: of this sample.
+    values_SxL: finite, on an even axis.
+    nu_L: the axis [cm^-1].
+    most_cm, band_cm: see `check_wander`; the field is `smooth` over band_cm.
+  """
+  field_L = smooth(jax.random.fold_in(key, WANDER), nu_L, band_cm)
+  points_L = field_L * most_cm / (nu_L[1] - nu_L[0])
+  there_L = jnp.ones(len(nu_L), bool)
+  return jax.vmap(lambda values_L: moved(values_L, there_L, points_L)[0])(values_SxL)
+
+
+def check_wander(key: str, most_cm: float, band_cm: float, nu_L: np.ndarray) -> None:
+  """Raises a ValueError where bands could cross, or for an axis that is not even.
+
+  Args:
+    key: of most_cm in the config.
+    most_cm, band_cm, nu_L: as of `wander`.
+  """
+  if not 0 <= 10 * most_cm <= band_cm:
+    raise ValueError(
+      f'{key} is {most_cm} cm^-1 over bands of {band_cm}, expected 0 to a tenth of that, so that '
+      'bands do not cross; lower it'
+    )
+  steps = np.diff(nu_L)
+  if most_cm and np.ptp(steps) > 1e-3 * steps.mean():
+    raise ValueError(
+      f'{key} is {most_cm} cm^-1 on an axis with steps of {steps.min():.4g} to {steps.max():.4g}, '
+      'expected an even one; set axis.points, or it to 0'
+    )
 
 
 # ---- parts ------------------------------------------------------------------

@@ -37,7 +37,6 @@ from spectra_jax.tasks import masked
 
 BASELINES = ('mean', 'identity', 'pls', 'ridge', 'kernel_ridge')
 FOLD_SEED = 0
-DRIFT = 1  # of an example's keys
 Outputs = jax.Array | Mapping[str, jax.Array]
 
 
@@ -93,7 +92,8 @@ class Task:
     seen_BxL = jnp.sqrt(batch['seen']) / scale_2[batch['kind']][:, None]
     wanted_BxL = jnp.sqrt(batch['wanted']) / scale_2[1 - batch['kind']][:, None]
     if train and self.options.drift_cm:
-      seen_BxL, wanted_BxL = jax.vmap(self._drifted)(keys_B, seen_BxL, wanted_BxL)
+      pair_BxSxL = jax.vmap(self._drifted)(keys_B, jnp.stack([seen_BxL, wanted_BxL], 1))
+      seen_BxL, wanted_BxL = pair_BxSxL[:, 0], pair_BxSxL[:, 1]
     visible_BxL = jnp.ones(seen_BxL.shape, bool)
     if train and self.options.hidden:
       visible_BxL = jax.vmap(self._partly_visible)(keys_B)
@@ -249,14 +249,9 @@ class Task:
   def _knows_centre(self) -> bool:
     return 'centrosymmetric' in self.options.known
 
-  def _drifted(self, key, seen_L, wanted_L) -> tuple[jax.Array, jax.Array]:
-    """Both spectra with their bands moved together, smoothly: a molecule of other frequencies."""
-    o, step = self.options, self.nu_L[1] - self.nu_L[0]
-    field_L = bands.smooth(jax.random.fold_in(key, DRIFT), self.nu_L, o.drift_band_cm)
-    move = lambda values_L: bands.moved(
-      values_L, jnp.ones(values_L.shape, bool), field_L * o.drift_cm / step
-    )
-    return move(seen_L)[0], move(wanted_L)[0]
+  def _drifted(self, key: jax.Array, pair_SxL: jax.Array) -> jax.Array:
+    o = self.options
+    return bands.wander(key, pair_SxL, self.nu_L, o.drift_cm, o.drift_band_cm)
 
   def _partly_visible(self, key: jax.Array) -> jax.Array:
     """[L] bool: bands hidden over a share of the axis between 0 and `hidden`."""
@@ -308,6 +303,8 @@ def build(config: ConfigDict, spectra: Mapping[str, Spectra], split: Split) -> T
   augment.check_off(config.augment, 'cross_spectral')
   roots.check_both(spectra)
   check_options(config.task.cross_spectral)
+  drift = (config.task.cross_spectral[name] for name in ('drift_cm', 'drift_band_cm'))
+  bands.check_wander('task.cross_spectral.drift_cm', *drift, spectra['ir'].axis)
   roots.check_intensities(spectra)
   constants = [roots.constants(spectra[kind].values, split.train) for kind in KINDS]
   scale_2, mean_2xL = (np.stack(x) for x in zip(*constants, strict=True))
@@ -327,11 +324,6 @@ def check_options(options: ConfigDict) -> None:
     raise ValueError(
       f'task.cross_spectral.hidden is {options.hidden}, expected a share of the axis below 1; '
       'lower it'
-    )
-  if not 0 <= 10 * options.drift_cm <= options.drift_band_cm:
-    raise ValueError(
-      f'task.cross_spectral.drift_cm is {options.drift_cm} over drift_band_cm '
-      f'{options.drift_band_cm}, expected at most a tenth: bands do not cross; lower it'
     )
   if not options.directions:
     raise ValueError(

@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 from ml_collections import ConfigDict
 
 from spectra_jax import augment, figures, metrics, model, roots, shards
+from spectra_jax.augment import bands
 from spectra_jax.chemometrics import inpainting
 from spectra_jax.forms import Terms
 from spectra_jax.losses.masked_mse import masked_mse
@@ -107,6 +108,8 @@ class Task:
   ) -> tuple[dict[str, Any], dict[str, jax.Array]]:
     """Hides bands, then scales what is left: (model inputs, targets)."""
     visible = self.training_mask(keys_B, step) if train else self.held_out_mask(batch['mask'])
+    if train and self.options.drift_cm:
+      batch = batch | {'values': jax.vmap(self._drifted)(keys_B, batch['values'])}
     scale_Bx1 = jnp.asarray(self.scale_K, jnp.float32)[batch['kind']][:, None]
     # Hidden values are replaced before the square root, whose slope at 0 would make a NaN of them.
     seen = jnp.sqrt(jnp.where(visible, batch['values'], 1.0)) / scale_Bx1
@@ -117,6 +120,12 @@ class Task:
     }
     targets = {'values': jnp.sqrt(batch['values']) / scale_Bx1, 'masked': ~visible}
     return inputs, targets
+
+  def _drifted(self, key: jax.Array, values_L: jax.Array) -> jax.Array:
+    """Other molecules than there are, before anything is hidden; no intensity below 0."""
+    o = self.options
+    moved_1xL = bands.wander(key, values_L[None], self.nu_L, o.drift_cm, o.drift_band_cm)
+    return jnp.maximum(moved_1xL[0], 0.0)
 
   def losses(self, outputs: jax.Array, targets: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
     if isinstance(outputs, Mapping):
@@ -347,7 +356,9 @@ def build(config: ConfigDict, spectra: Mapping[str, Spectra], split: Split) -> T
   """
   augment.check_off(config.augment, 'masked')
   nu_L = spectra[next(iter(spectra))].axis
-  check_bands('masked', config.task.masked, nu_L, ratios=('ratio', 'ratio_start'))
+  o = config.task.masked
+  check_bands('masked', o, nu_L, ratios=('ratio', 'ratio_start'))
+  bands.check_wander('task.masked.drift_cm', o.drift_cm, o.drift_band_cm, nu_L)
   kinds = tuple(spectra)
   roots.check_intensities(spectra)
   constants = [roots.constants(spectra[kind].values, split.train) for kind in kinds]
