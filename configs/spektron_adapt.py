@@ -7,14 +7,13 @@
 
 The weights have seen computed spectra of small molecules from 400 to 4000 cm^-1. Near infrared is
 another range with bands some ten times as wide: the tokeniser is read on an axis that is stretched
-by a whole number (`STEPS_CM` over the 14 cm^-1 of training), and spectra are preprocessed to root
-mean square 1. What is gained must show against the same network without the weights ('' below).
-Raman of minerals is read as it is, at 14 cm^-1, by the weights' Raman kind.
+by a whole number (`PROTOCOLS`), and spectra are preprocessed to root mean square 1. What is gained must show against the same network without the weights ('' below).
+Raman of minerals is read as it is, by the weights' Raman kind.
 
 Protocols draw 10, 20, 50 labels five times (spectra_jax/protocols.py); classical methods have the
 same draws. Hardware: two CPU cores, half a minute a run. Variants:
 
-  few      near infrared, D-LinOSS of configs/pretrain.py:quick, whose weights ship
+  few      near infrared, D-LinOSS of configs/pretrain.py, whose weights ship
   minerals rruff_splits with 85 to 340 labels
   tiny     what tests run
 """
@@ -27,11 +26,12 @@ VARIANTS = ('few', 'minerals', 'tiny')
 SEEDS = (0, 1, 2)
 LABELS = ('10', '20', '50', 'all')
 DRAWS = 5
-# Protocol -> (data set, regime, targets, token spacing [cm^-1], splits of all labels).
+WEIGHTS = 'quick'  # variant of configs/pretrain.py that the weights come from
+# Protocol -> (data set, regime, targets, how far the axis is stretched, splits of all labels).
 PROTOCOLS = {
-  'corn_m5': ('corn', 'grouped', ('moisture', 'oil', 'protein', 'starch'), 56.0, DRAWS),
-  'tecator_apart': ('tecator', 'grouped', ('fat',), 84.0, 1),
-  'tablets_1': ('tablets', 'given', ('assay',), 168.0, 1),
+  'corn_m5': ('corn', 'grouped', ('moisture', 'oil', 'protein', 'starch'), 4, DRAWS),
+  'tecator_apart': ('tecator', 'grouped', ('fat',), 6, 1),
+  'tablets_1': ('tablets', 'given', ('assay',), 12, 1),
 }
 # From the weights, their control, and the network that has nothing of either.
 WAYS = (
@@ -43,19 +43,23 @@ FROZEN = (
   {'adapt.name': 'frozen', 'adapt.init_from': 'shipped'},
   {'adapt.name': 'frozen', 'adapt.init_from': ''},
 )
-KERNEL_STEPS = 8  # kernel over spacing, as the weights have it
+
+
+def tokens(stretch: int = 1) -> dict[str, float]:
+  """Those of the weights on an axis that is `stretch` times as long."""
+  source = pretrain.get_config(WEIGHTS).tokenize
+  return {f'tokenize.{key}': stretch * source[key] for key in ('step_cm', 'kernel_cm')}
 
 
 def of_protocol(name: str, labels: str) -> dict:
   """The keys that a protocol and a number of labels decide."""
-  dataset, regime, targets, step_cm, _ = PROTOCOLS[name]
+  dataset, regime, targets, stretch, _ = PROTOCOLS[name]
   return {
     'protocol.name': f'few_{name}_{labels}',
     'dataset.name': dataset,
     'split.regime': regime,
     'task.regress.targets': targets,
-    'tokenize.step_cm': step_cm,
-    'tokenize.kernel_cm': KERNEL_STEPS * step_cm,
+    **tokens(stretch),
   }
 
 
@@ -71,7 +75,7 @@ def get_config(variant: str = 'few') -> ConfigDict:
   c.optimizer.lr, c.optimizer.ema_decay = 1e-3, 0.99
   if variant == 'minerals':
     c.adapt.kind = 'raman'
-    c.tokenize.step_cm, c.tokenize.kernel_cm = 14.0, KERNEL_STEPS * 14.0
+    c.update_from_flattened_dict(tokens())
     c.train.steps = 2000
     c.train.eval_every = c.checkpoint.every = 1000
     return c.lock()
@@ -103,6 +107,6 @@ def sweep(variant: str = 'few') -> list[dict]:
 
 def _architecture(c: ConfigDict) -> None:
   """That of the weights: their run's backbone and tokeniser."""
-  source = pretrain.get_config('quick')
+  source = pretrain.get_config(WEIGHTS)
   c.backbone.update(source.backbone.to_dict())
   c.tokenize.update(source.tokenize.to_dict())

@@ -161,7 +161,7 @@ config.update_from_flattened_dict({
   'axis.low_cm': 400.0, 'axis.high_cm': 4000.0, 'axis.points': 0,
   'protocol.name': '', 'protocol.refit': False,
   'split.regime': 'grouped', 'split.by': 'group', 'split.fractions': (0.6, 0.1, 0.3),
-  'tokenize.step_cm': 14.0, 'tokenize.kernel_cm': 112.0,
+  **spektron_adapt.tokens(),
   'task.regress.targets': ('fraction',), 'preprocess': (),
   'adapt.name': 'lora', 'train.steps': 120, 'train.eval_every': 120, 'checkpoint.every': 120,
   'log.progress': False, 'log.tensorboard': False, 'log.figures': False,

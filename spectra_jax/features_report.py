@@ -26,7 +26,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from spectra_jax import batches, pretrained, report, scores, unlabelled, workdir
+from spectra_jax import batches, pretrained, report, scores, tokenize, unlabelled, workdir
 from spectra_jax import chemometrics_scores as scoring
 from spectra_jax.align import NM_PER_CM
 from spectra_jax.chemometrics import ridge
@@ -39,7 +39,6 @@ from spectra_jax.weights import Weights
 
 SOURCES = ('pretrained', 'random', 'test_time')
 PREPROCESSINGS = ('snv', 'derivative_snv', 'second_derivative_snv')
-POINTS_A_STEP = 3  # a token spacing has at least so many points, see `tokenize.check_grid`
 STEPS = unlabelled.Steps(steps=20)
 SEED = 0  # of folds
 METHOD = 'ridge_on_features'
@@ -103,9 +102,8 @@ def network(found: Weights, spectra: Spectra, kind: str, source: str, seed: int)
     raise ValueError('the axis is in index, expected cm^-1 or nm; choose data with an axis')
   nu_L = (NM_PER_CM / nu_L)[::-1] if flipped else nu_L
   module = pretrained.module(found)
-  step = module.tokenizer.step_cm
-  points = POINTS_A_STEP if module.tokenizer.knots_per_step == 2 else POINTS_A_STEP + 3
-  stretch = int(np.ceil(points * np.diff(nu_L).max() / step))
+  spacing = module.tokenizer.step_cm / module.tokenizer.knots_per_step
+  stretch = int(np.ceil(tokenize.POINTS_A_KNOT * np.diff(nu_L).max() / spacing))
   module = _stretched(module, stretch)
   params = found.params
   if source == 'random':

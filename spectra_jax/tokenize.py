@@ -26,6 +26,7 @@ import numpy as np
 SHORTEST_PERIOD_STEPS = 4.0  # shortest period of the wavenumber encoding, in token steps
 LONGEST_PERIOD_CM = 8000.0
 KERNELS = ('spline', 'dilated', 'wavelet')
+POINTS_A_KNOT = 1.5  # of a grid, at least
 TYPICAL_FWHM_CM = 16.0  # of an instrument: where the resolution's feature is 0
 
 
@@ -65,10 +66,10 @@ def spline_values(knots_BxTxK: jax.Array, nu_L: np.ndarray, step_cm: float) -> j
 def check_grid(nu_L: np.ndarray, spacing: float) -> None:
   """Refuses a grid too coarse for the trapezoid sum over splines of this knot spacing."""
   step = float(np.max(np.diff(nu_L)))
-  if step > spacing / 1.5:
+  if step > spacing / POINTS_A_KNOT:
     raise ValueError(
       f'the axis step is {step:.3g} cm^-1 but the tokeniser has a knot every {spacing:.3g} cm^-1, '
-      f'expected a step of at most {spacing / 1.5:.3g}; raise tokenize.step_cm or lower '
+      f'expected a step of at most {spacing / POINTS_A_KNOT:.3g}; raise tokenize.step_cm or lower '
       'tokenize.knots_per_step, or resample'
     )
 
