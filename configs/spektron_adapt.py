@@ -7,7 +7,8 @@
 
 The weights have seen computed spectra of small molecules from 400 to 4000 cm^-1. Near infrared is
 another range with bands some ten times as wide: the tokeniser is read on an axis that is stretched
-by a whole number (`PROTOCOLS`), and spectra are preprocessed to root mean square 1. What is gained must show against the same network without the weights ('' below).
+by a whole number (`PROTOCOLS`), and spectra are preprocessed to root mean square 1. What is gained
+must show against the same network without the weights ('' below).
 Raman of minerals is read as it is, by the weights' Raman kind.
 
 Protocols draw 10, 20, 50 labels five times (spectra_jax/protocols.py); classical methods have the
