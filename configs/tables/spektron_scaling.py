@@ -12,7 +12,7 @@ def get_config() -> ConfigDict:
   c = default.get_config()
   c.caption = (
     'Normalised error on hidden bands of held-out molecules (1 = the mean spectrum) of D-LinOSS, '
-    'with a share of the training molecules and with all.'
+    'with a share of the training molecules, another one for each seed, and with all.'
   )
   row = lambda label, method: {
     'label': label,
