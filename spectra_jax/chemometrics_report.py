@@ -14,7 +14,7 @@ import inspect
 import json
 import pathlib
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -166,14 +166,37 @@ def run(
     )
   check_told(protocol.regime, protocol.hash)
   settings = config(name, protocol, method, preprocessing)
+  make = lambda: evaluate(protocol, method, preprocessing)
+  return once(protocol, settings, folder, make, PACKAGES)
+
+
+def once(
+  protocol: Protocol,
+  settings: ConfigDict,
+  folder: pathlib.Path,
+  make: Callable[[], tuple[dict[str, Any], dict[str, np.ndarray]]],
+  packages: Sequence[str],
+) -> dict[str, Any]:
+  """The report of a folder, if it is of these settings and this protocol; else made and written.
+
+  Args:
+    protocol: what is asked.
+    settings: all else that decides the numbers.
+    folder: of this report alone.
+    make: gives results and the sums of their scores by test group.
+    packages: whose versions the report tells beside the usual ones.
+
+  Raises:
+    ValueError: the folder belongs to something else.
+  """
   asked = f'{protocol.spectra.source} {protocol.hash}'
   identity, path = workdir.identity(settings, asked), folder / 'report.json'
   if path.exists():
     return _checked(path, identity)
   with workdir.claim(folder, settings, asked):
     started = time.monotonic()
-    results, sums = evaluate(protocol, method, preprocessing)
-    about = _about(protocol, settings, identity, time.monotonic() - started)
+    results, sums = make()
+    about = _about(protocol, settings, identity, time.monotonic() - started, packages)
     scores.write(folder, sums)
     workdir.write_json_atomic(path, {'task': task(protocol), 'results': results, **about})
   return _checked(path, identity)
@@ -197,13 +220,17 @@ def evaluate(
 
 
 def _about(
-  protocol: Protocol, settings: ConfigDict, identity: str, wall_s: float
+  protocol: Protocol,
+  settings: ConfigDict,
+  identity: str,
+  wall_s: float,
+  packages: Sequence[str],
 ) -> dict[str, Any]:
   """What the numbers of a report are numbers of; rows a side are those of the middle split."""
   count = lambda side: int(np.median([len(getattr(split, side)) for split in protocol.repeats]))
   rows = {side: count(side) for side in SIDES}
   made = report.provenance()
-  made['packages'] |= {name: importlib.metadata.version(name) for name in PACKAGES}
+  made['packages'] |= {name: importlib.metadata.version(name) for name in packages}
   return {
     'wall_s': wall_s,
     'wall_s_total': wall_s,  # what was stopped is made anew, nothing goes on
@@ -225,7 +252,7 @@ def _checked(path: pathlib.Path, identity: str) -> dict[str, Any]:
   document = json.loads(path.read_text())
   if document['identity'] != identity:
     raise ValueError(
-      f'{path} is of other data, splits or candidates than are asked for now, expected the same; '
+      f'{path} is of other data, splits or settings than are asked for now, expected the same; '
       'use another folder, or move it away to have it made again'
     )
   return document

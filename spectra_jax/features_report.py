@@ -14,11 +14,7 @@ than any they were trained on.
 
 import dataclasses
 import functools
-import importlib.metadata
-import json
 import pathlib
-import time
-from collections.abc import Mapping
 from typing import Any
 
 import flax.linen as nn
@@ -26,15 +22,15 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from spectra_jax import batches, pretrained, report, scores, tokenize, unlabelled, workdir
+from spectra_jax import batches, pretrained, tokenize, unlabelled
 from spectra_jax import chemometrics_scores as scoring
 from spectra_jax.align import NM_PER_CM
 from spectra_jax.chemometrics import ridge
-from spectra_jax.chemometrics_report import NUMBERS, Preprocessed, task
+from spectra_jax.chemometrics_report import NUMBERS, Preprocessed, once, task
 from spectra_jax.chemometrics_scores import Prediction
 from spectra_jax.protocols import LABEL, Protocol
 from spectra_jax.spectra import Spectra
-from spectra_jax.splits import SIDES, check_told
+from spectra_jax.splits import check_told
 from spectra_jax.weights import Weights
 
 SOURCES = ('pretrained', 'random', 'test_time')
@@ -153,17 +149,8 @@ def run(
   check_told(protocol.regime, protocol.hash)
   made = network(found, protocol.spectra, kind, source, seed)
   settings = config(name, protocol, found, kind, source, seed, made)
-  asked = f'{protocol.spectra.source} {protocol.hash}'
-  identity, path = workdir.identity(settings, asked), folder / 'report.json'
-  if path.exists():
-    return _checked(path, identity)
-  with workdir.claim(folder, settings, asked):
-    started = time.monotonic()
-    results, sums = evaluate(protocol, made, adapt=source == 'test_time')
-    about = _about(protocol, settings, identity, time.monotonic() - started)
-    scores.write(folder, sums)
-    workdir.write_json_atomic(path, {'task': task(protocol), 'results': results, **about})
-  return _checked(path, identity)
+  make = lambda: evaluate(protocol, made, adapt=source == 'test_time')
+  return once(protocol, settings, folder, make, ('scikit-learn',))
 
 
 def config(
@@ -244,34 +231,3 @@ def _predict(protocol, split, target, caches, made, features, nearer, adapt) -> 
 def _values(cache: Preprocessed, name: str) -> np.ndarray:
   """[N, L] preprocessed values of all rows; none of `PREPROCESSINGS` learns from any."""
   return cache.values(name, np.arange(len(cache.spectra)))
-
-
-def _about(protocol: Protocol, settings: ConfigDict, identity: str, wall_s: float) -> dict:
-  count = lambda side: int(np.median([len(getattr(split, side)) for split in protocol.repeats]))
-  made = report.provenance()
-  made['packages'] |= {'scikit-learn': importlib.metadata.version('scikit-learn')}
-  return {
-    'wall_s': wall_s,
-    'wall_s_total': wall_s,
-    'resumed_from': 0,
-    'split': {
-      'regime': protocol.regime,
-      'hash': protocol.hash,
-      'rows': {side: count(side) for side in SIDES},
-    },
-    'seed': settings.seed,
-    'identity': identity,
-    'data_hash': protocol.spectra.source,
-    **made,
-    'config': json.loads(settings.to_json()),
-  }
-
-
-def _checked(path: pathlib.Path, identity: str) -> Mapping[str, Any]:
-  document = json.loads(path.read_text())
-  if document['identity'] != identity:
-    raise ValueError(
-      f'{path} is of other data, splits or weights than are asked for now, expected the same; use '
-      'another folder, or move it away to have it made again'
-    )
-  return document

@@ -135,7 +135,7 @@ def test_a_report_is_made_once_and_of_one_thing(reports, monkeypatch):
   folder = reports / 'chemometrics' / 'made' / 'pls-snv'
   monkeypatch.setattr(chemometrics_report, 'predict', None)
   assert run('made', protocol(), 'pls', 'snv', folder)['seed'] == 0
-  with pytest.raises(ValueError, match='is of other data, splits or candidates'):
+  with pytest.raises(ValueError, match='is of other data, splits or settings'):
     run('made', protocol(3), 'pls', 'snv', folder)
 
 

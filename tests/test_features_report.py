@@ -76,7 +76,7 @@ def test_features_of_all_sources_predict_and_leave_a_report(tmp_path):
   assert results['random']['config']['features']['step_cm'] % 14 == 0
   assert results['random']['split']['hash'] == protocol.hash
   other = dataclasses.replace(found, hash='other')
-  with pytest.raises(ValueError, match='is of other data, splits or weights'):
+  with pytest.raises(ValueError, match='is of other data, splits or settings'):
     features_report.run('made', protocol, other, 'ir', 'pretrained', 0, tmp_path / 'pretrained')
 
 
