@@ -10,8 +10,7 @@ import pytest
 from configs import spektron_search
 from spectra_jax import train
 from spectra_jax.datasets import computed, instruments
-from spectra_jax.roots import KINDS
-from spectra_jax.spectra import Spectra, uniform_axis
+from spectra_jax.spectra import uniform_axis
 from spectra_jax.splits import make_split
 from spectra_jax.tasks import masked, spectrum_search
 
@@ -21,14 +20,7 @@ ROWS = slice(2300, 2360)
 
 @functools.cache
 def spectra():
-  lines = computed.load_lines()
-  meta = computed.columns(lines, ROWS)
-  made = {}
-  for kind in KINDS:
-    values = computed.render(lines, kind, AXIS, 'lorentz', (16.0,), ROWS)
-    mask = np.ones(values.shape, bool)
-    made[kind] = Spectra(values, AXIS, 'cm^-1', kind, 'computed', mask, meta, 'some')
-  return made
+  return computed.load(AXIS, ROWS)
 
 
 def make_task(data=None, **changes):
