@@ -58,6 +58,7 @@ def get_config(variant: str = 'full') -> ConfigDict:
     raise ValueError(f'configs/paper.py has no variant {variant!r}, expected full or quick')
   c, quick = ConfigDict(), variant == 'quick'
   pretrain = [_sweep('pretrain', 'pretrain:tiny' if quick else 'pretrain:full', SEEDS)]
+  pretrain += [] if quick else [_sweep('pretrain/long', 'pretrain:long', SEEDS[:1])]
   size = 'tiny' if quick else 'quick'
   ablation = [
     _sweep('physics_ablation/optical_constants', f'physics_ablation:{size}'),
@@ -99,7 +100,7 @@ def _spektron(quick: bool) -> list[dict]:
     'spektron_scaling/quick': 'spektron_scaling:quick',
     'spektron_instruments/quick': 'spektron_instruments:quick',
     'spektron/parts': 'spektron:quick',
-    'spektron_retrieval/full': 'spektron_retrieval:full',
+    'spektron_retrieval/quick': 'spektron_retrieval:quick',
     'spektron_search/quick': 'spektron_search:quick',
   }
   corn = {'dataset.corn.path': 'corn'}
@@ -112,9 +113,9 @@ def _spektron(quick: bool) -> list[dict]:
     ]
   return [
     _sweep('spektron_poles/fringes', 'spektron_poles:tiny', SEEDS[:2]),
-    _sweep('spektron_adapt/few', 'spektron_adapt:tiny', ({'seed': 0},), corn),
+    _sweep('spektron_adapt/few', 'spektron_adapt:tiny', SEEDS[:1], corn),
   ] + [
-    _sweep(folder.partition('/')[0], f'{config.partition(":")[0]}:tiny', ({'seed': 0},))
+    _sweep(folder.partition('/')[0], f'{config.partition(":")[0]}:tiny', SEEDS[:2])
     for folder, config in runs.items()
     if not config.endswith(':laws')
   ]
@@ -134,21 +135,29 @@ def _spektron_cells(quick: bool) -> tuple[dict, ...]:
 
 
 def _studies(quick: bool) -> tuple[dict, ...]:
-  """Ridge on features of networks, and what training did to poles."""
+  """Seeds as one model, ridge on features of networks, and what training did to poles."""
   poles = _study('spektron_pole_reports', 'poles', {'runs': '{root}/spektron_poles/fringes/*'})
   poles['makes'] = ('planted-120-600-linoss', 'planted-300-600-linoss')
-  computed = _study('spektron_pole_reports', 'poles', {'runs': '{root}/pretrain/seed=*'})
+  of_linoss = {'runs': '{root}/spektron_backbones/quick/*backbone=linoss*'}
+  computed = _study('spektron_pole_reports', 'poles', of_linoss)
   computed['makes'] = ('computed-linoss',)
   if quick:
     few = _features(FEW[:1], {'sources': 'random', 'seeds': '0'}, FEW_DATA[:1])
-    return (few, poles)
+    return (_ensemble('spektron_cross/*'), few, poles)
   minerals = tuple(f'rruff_{labels}' for labels in rruff.LABELS)
   return (
+    _ensemble('spektron_cross/full/*'),
     _features(FEW, {}, FEW_DATA),
     _features(minerals, {'kind': 'raman'}, ('rruff_splits',)),
     poles,
     computed,
   )
+
+
+def _ensemble(runs: str) -> dict:
+  """Those below the root as one model."""
+  flags = {'runs': f'{{root}}/{runs}', 'name': 'cross'}
+  return _study('spektron_ensembles', 'ensemble', flags) | {'makes': ('cross',)}
 
 
 def _features(protocols: tuple, flags: dict, data: tuple) -> dict:

@@ -36,7 +36,6 @@ def get_config(variant: str = 'full') -> ConfigDict:
     c.backbone.linoss.blocks = 4
     c.backbone.linoss.dropout = 0.05
     c.optimizer.ema_decay, c.optimizer.weight_decay = 0.998, 0.05
-    c.task.masked.drift_cm = 15.0  # a hundred times the same molecules, but not quite
     c.train.batch_size = 32
     c.train.steps = 36_000
     c.train.eval_every = 2000

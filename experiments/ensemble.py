@@ -1,9 +1,9 @@
 """Evaluates runs that differ by their seed as one model, the mean of what they predict.
 
-  python -m experiments.ensemble --workdirs='runs/cross/seed=*' --output=runs/cross_ensemble
+  python -m experiments.ensemble --runs='runs/cross/seed=*' --root=runs/ensembles --name=cross
 
-report.json and scores.npz in the output folder stand in tables as those of a run. The last line of
-standard output is one JSON object.
+report.json and scores.npz in ROOT/NAME stand in tables as those of a run. A report that is there is
+not made again. The last line of standard output is one JSON object.
 """
 
 import glob
@@ -19,17 +19,19 @@ from absl import app, flags, logging
 from experiments import parse_flags
 from spectra_jax import ensemble
 
-WORKDIRS = flags.DEFINE_string('workdirs', None, "Folders of finished runs, as in 'runs/seed=*'.")
-OUTPUT = flags.DEFINE_string('output', None, 'Folder of the report.')
+RUNS = flags.DEFINE_string('runs', None, "Folders of finished runs, as in 'runs/seed=*'.")
+ROOT = flags.DEFINE_string('root', None, 'Folder of all ensembles.')
+NAME = flags.DEFINE_string('name', 'ensemble', 'Folder of this one.')
 
 
 def main(argv: list[str]) -> None:
   if len(argv) > 1:
     raise app.UsageError(f'unexpected arguments {argv[1:]}')
   logging.set_verbosity(logging.WARNING)
+  found = sorted(glob.glob(f'{RUNS.value}/report.json'))
   try:
-    workdirs = [pathlib.Path(path) for path in sorted(glob.glob(WORKDIRS.value))]
-    document = ensemble.evaluate(workdirs, pathlib.Path(OUTPUT.value))
+    workdirs = [path.parent for path in map(pathlib.Path, found) if path.is_file()]
+    document = ensemble.evaluate(workdirs, pathlib.Path(ROOT.value) / NAME.value)
   except (ValueError, OSError, RuntimeError) as error:
     sys.exit(f'error: {error}')
   about = {'members': len(document['members']), 'parameters': document['parameters']}
@@ -37,5 +39,5 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == '__main__':
-  flags.mark_flags_as_required(['workdirs', 'output'])
+  flags.mark_flags_as_required(['runs', 'root'])
   app.run(main, flags_parser=parse_flags)

@@ -27,8 +27,10 @@ TASKS = ('masked', 'cross_spectral')  # whose outputs are spectra, which have a 
 def evaluate(workdirs: Sequence[pathlib.Path], folder: pathlib.Path) -> dict[str, Any]:
   """Test scores of the mean of the runs' outputs, as report.json and scores.npz in `folder`.
 
+  A report that is there is not made again.
+
   Returns:
-    The report: that of a run, with the folders and seeds of its `members`.
+    The report: that of a run, with the seeds and identities of its `members`.
 
   Raises:
     ValueError: fewer than two runs, runs that differ by more than their seed or have one seed
@@ -36,14 +38,17 @@ def evaluate(workdirs: Sequence[pathlib.Path], folder: pathlib.Path) -> dict[str
   """
   started = time.monotonic()
   if len(workdirs) < 2:
-    raise ValueError(f'there are {len(workdirs)} runs, expected at least 2; give more --workdirs')
+    raise ValueError(f'there are {len(workdirs)} runs, expected at least 2; give more')
   _check([run_files.read(workdir / 'report.json') for workdir in workdirs])
+  reports = [json.loads((workdir / 'report.json').read_text()) for workdir in workdirs]
+  about = [{'seed': one['seed'], 'identity': one['identity']} for one in reports]
+  if (folder / 'report.json').exists():
+    return _checked(folder / 'report.json', about)
   members = [trained.load(workdir) for workdir in workdirs]
   run, examples = members[0][0], members[0][0].task.examples('test')
   outputs = [train.make_predict(of)(params, examples) for of, params in members]
   mean = jax.tree.map(lambda *parts: np.mean(parts, 0), *outputs)
   results, ratios = train.judged(run.task, mean, run.task.baselines('test'))
-  reports = [json.loads((workdir / 'report.json').read_text()) for workdir in workdirs]
   total = lambda key: sum(one[key] for one in reports)
   document = report.document(
     run.config,
@@ -53,11 +58,26 @@ def evaluate(workdirs: Sequence[pathlib.Path], folder: pathlib.Path) -> dict[str
     parameters=total('parameters'),
     results=results,
     timing={'wall_s': round(time.monotonic() - started, 1), 'wall_s_total': total('wall_s_total')},
-    cost={'members': [{'seed': one['seed'], 'identity': one['identity']} for one in reports]},
+    cost={'members': about},
   )
   folder.mkdir(parents=True, exist_ok=True)
   scores.write(folder, scores.by_group(ratios, run.task.groups('test')))
   write_json_atomic(folder / 'report.json', document)
+  return document
+
+
+def _checked(path: pathlib.Path, members: list[dict[str, Any]]) -> dict[str, Any]:
+  """The report, if it is of these members.
+
+  Raises:
+    ValueError: it is of others.
+  """
+  document = json.loads(path.read_text())
+  if document.get('members') != members:
+    raise ValueError(
+      f'{path} is of other runs than the {len(members)} that are asked for, expected the same; use '
+      'another folder, or move it away to have it made again'
+    )
   return document
 
 
@@ -66,7 +86,7 @@ def _check(runs: Sequence[run_files.Run]) -> None:
   if task not in TASKS:
     raise ValueError(
       f'{runs[0].folder} is a run of task {task}, expected {" or ".join(TASKS)}, whose outputs are '
-      'spectra; choose other --workdirs'
+      'spectra; choose others'
     )
   run_files.check_alike('ensemble', runs)
   run_files.check_once('ensemble', runs)

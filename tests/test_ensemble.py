@@ -23,7 +23,7 @@ def run(folder, seed):
 @pytest.mark.slow  # two runs
 def test_the_mean_is_better_by_the_spread_between_its_members(tmp_path):
   folders = [run(tmp_path / f'seed={seed}', seed) for seed in (0, 1)]
-  words = (f'--workdirs={tmp_path}/seed=*', f'--output={tmp_path}/both')
+  words = (f'--runs={tmp_path}/seed=*', f'--root={tmp_path}', '--name=both')
   printed = processes.finish(processes.start('-m', 'experiments.ensemble', *words))
   last = json.loads(printed.splitlines()[-1])
   document = json.loads((tmp_path / 'both' / 'report.json').read_text())
@@ -49,7 +49,7 @@ def reported(folder, seed, task='masked', **more):
   split = {'regime': 'grouped', 'hash': 'abc'}
   config = {'seed': seed, 'task': {'name': task}, **more}
   folder.mkdir()
-  report = {'seed': seed, 'results': {}, 'wall_s': 1.0, 'split': split, 'config': config}
+  report = {'seed': seed, 'results': {}, 'split': split, 'config': config, 'identity': f'{seed}'}
   (folder / 'report.json').write_text(json.dumps(report))
   return folder
 
@@ -67,6 +67,16 @@ def test_members_differ_by_their_seed_alone(tmp_path, second, words):
   with pytest.raises(ValueError, match=words):
     ensemble.evaluate([first, other], tmp_path / 'c')
   assert not (tmp_path / 'c').exists()
+
+
+def test_a_report_that_is_there_is_of_these_members_or_refused(tmp_path):
+  runs = [reported(tmp_path / name, seed) for seed, name in enumerate('abc')]
+  made = {'members': [{'seed': seed, 'identity': f'{seed}'} for seed in (0, 1)], 'results': {}}
+  (tmp_path / 'both').mkdir()
+  (tmp_path / 'both' / 'report.json').write_text(json.dumps(made))
+  assert ensemble.evaluate(runs[:2], tmp_path / 'both') == made
+  with pytest.raises(ValueError, match='of other runs than the 3 that are asked for'):
+    ensemble.evaluate(runs, tmp_path / 'both')
 
 
 def test_one_run_and_classes_are_no_mean_of_spectra(tmp_path):

@@ -45,6 +45,7 @@ def get_config() -> ConfigDict:
   }
   c.rows = (
     row('D-LinOSS', 'model'),
+    row('D-LinOSS, mean of three', 'model') | {'runs': 'spektron_ensembles/cross'},
     *(row(label, method) for method, label in CLASSICAL.items()),
     row('computed spectra', 'truth'),
   )

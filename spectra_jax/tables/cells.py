@@ -133,7 +133,7 @@ def _line(
 
 def _of_model(table: Table, column: Column, label: str, method: str, runs: Sequence[Run]) -> Cell:
   there = [run for run in runs if run.number(column.metric) is not None]
-  lacking = sorted(set(table.seeds) - {run.seed for run in there})
+  lacking = sorted(set(table.seeds) - {seed for run in there for seed in run.seeds})
   cell = Cell(column, runs=there, lacking=lacking)
   if not there:
     return cell

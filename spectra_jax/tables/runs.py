@@ -40,6 +40,11 @@ class Run:
     return self.report['seed']
 
   @property
+  def seeds(self) -> list[int]:
+    """Of the runs that an ensemble is the mean of; else its own."""
+    return [member['seed'] for member in self.report.get('members', ())] or [self.seed]
+
+  @property
   def regime(self) -> str:
     return self.report['split']['regime']
 
