@@ -222,6 +222,7 @@ def get_config() -> ConfigDict:
   c.task.retrieval.radius = 3  # bonds around an atom that kernel ridge regression looks at
   c.task.spectrum_search = ConfigDict()
   c.task.spectrum_search.embedding = 128  # numbers of an embedding
+  c.task.spectrum_search.slopes = False  # the model reads slopes of intensities, not their roots
 
   c.augment = ConfigDict()  # of training spectra, by tasks that say so; magnitude 0 = off
   c.augment.mixing = ConfigDict()

@@ -22,6 +22,7 @@ def get_config(variant: str = 'quick') -> ConfigDict:
   c = default.get_config()
   c.task.name, c.head.name = 'spectrum_search', 'embedding'
   c.loss.weights.model = ConfigDict({'info_nce': 1.0})
+  c.task.spectrum_search.slopes = True
   # Long tokens with as many knots: half the tokens cost half the time and lose no resolution.
   c.tokenize.step_cm, c.tokenize.knots_per_step = 28.0, 4
   c.backbone.width = 64

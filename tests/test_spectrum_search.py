@@ -4,6 +4,7 @@ import dataclasses
 import functools
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -118,3 +119,13 @@ def test_spectra_without_a_real_root_are_refused():
   below[3, 5] = -1.0
   with pytest.raises(ValueError, match='one raman spectrum goes down to -1, expected none below 0'):
     make_task({'raman': dataclasses.replace(raman, values=below)})
+
+
+def test_slopes_know_no_gain_and_no_constant_and_are_those_of_the_axis():
+  nu = np.linspace(100.0, 200.0, 101)
+  intensity = 2 + np.stack([np.sin(nu / 7), 3 * np.sin(nu / 7) + 5])
+  found = np.asarray(spectrum_search.slopes(jnp.sqrt(jnp.float32(intensity)), nu))
+  np.testing.assert_allclose(found[0], found[1], atol=2e-3)
+  want = np.cos(nu / 7) / np.sqrt((np.cos(nu / 7) ** 2).mean())
+  np.testing.assert_allclose(found[0][1:-1], want[1:-1], atol=0.02)
+  np.testing.assert_array_equal(spectrum_search.slopes(jnp.ones((1, 101)), nu), 0.0)

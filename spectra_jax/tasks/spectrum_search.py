@@ -44,11 +44,14 @@ class SearchModel(nn.Module):
 
   Attributes:
     tokenizer, backbone, head: modules; the head gives vectors of length 1.
+    slopes: read the slopes of the intensities, of root mean square 1, for the roots: fluorescence
+      and scatter are smooth, and under a root what lies on them becomes small.
   """
 
   tokenizer: nn.Module
   backbone: nn.Module
   head: nn.Module
+  slopes: bool
 
   @nn.compact
   def __call__(
@@ -57,6 +60,7 @@ class SearchModel(nn.Module):
     """{'point': [B, W, V]} of W measurements of the same samples."""
     batch, views, points = values_BxWxL.shape
     values = values_BxWxL.swapaxes(0, 1).reshape(-1, points)  # one view after the other
+    values = slopes(values, nu_L) if self.slopes else values
     seen = jnp.ones(values.shape, bool)
     x = self.tokenizer(values, seen, jnp.tile(kind_B, views), nu_L)
     every = np.ones(x.shape[:2], bool)  # what a token saw is in its channels
@@ -64,6 +68,14 @@ class SearchModel(nn.Module):
     first = nn.initializers.constant(np.log(SHARPNESS['embedding']))
     unit = self.head(x, nu_L) * jnp.exp(self.param('log_sharpness', first, ()))
     return {'point': unit.reshape(views, batch, -1).swapaxes(0, 1)}
+
+
+def slopes(roots_NxL: jax.Array, nu_L: np.ndarray) -> jax.Array:
+  """Slopes of the squares along the axis, over their root mean square: [N, L]; of none 0."""
+  step_L = np.gradient(np.asarray(nu_L, np.float64))
+  slope_NxL = jnp.gradient(roots_NxL**2, axis=-1) / jnp.asarray(step_L / step_L.mean(), jnp.float32)
+  size_Nx1 = jnp.sqrt((slope_NxL**2).mean(-1, keepdims=True))
+  return slope_NxL / jnp.maximum(size_Nx1, 1e-12)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -96,6 +108,7 @@ class Task:
       model.tokenizer(c, len(self.kinds)),
       model.build_part(c, 'backbone', {}),
       model.build_part(c, 'head', {'outputs': c.task.spectrum_search.embedding}),
+      c.task.spectrum_search.slopes,
     )
 
   @functools.cache  # noqa: B019  a task lives as long as its run
