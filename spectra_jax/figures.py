@@ -89,7 +89,8 @@ def overlays(nu_L: np.ndarray, panels: Sequence[Mapping[str, Any]]) -> Figure:
     ax.set_title(panel['title'], fontsize=12, loc='left')
     ax.set_ylabel(panel['ylabel'], fontsize=12)
   descend(axes[-1], nu_L)
-  axes[0].legend(loc='lower left', bbox_to_anchor=(0.3, 1.0), ncols=4, frameon=False, fontsize=12)
+  handles = axes[0].get_legend_handles_labels()
+  figure.legend(*handles, loc='outside upper right', ncols=4, frameon=False, fontsize=12)
   return figure
 
 
