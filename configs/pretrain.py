@@ -3,7 +3,8 @@
   python -m experiments.train --config=configs/pretrain.py:quick --workdir=runs/quick
   python -m experiments.train --config=configs/pretrain.py --workdir=runs/pretrain
 
-Hardware: two CPU cores. Variants: full (the default), quick, long, and tiny, which the tests run.
+Hardware: two CPU cores. Variants: full (the default), quick, long, whose weights ship, and tiny,
+which the tests run.
 Their numbers and times: README.md, from experiments/results/pretrain/<variant>/report.json.
 """
 
@@ -29,8 +30,7 @@ def get_config(variant: str = 'full') -> ConfigDict:
     c.train.steps = 20_000
     c.train.eval_every = 1000
     c.checkpoint.every = 1000
-  if variant == 'long':  # three times the spectra of full in as much time
-    # Long tokens, dense knots: as good as tokens of 14 after as many steps, in a third of the time.
+  if variant == 'long':  # as good as full after as much time, and a quarter of the tokens to read
     c.tokenize.step_cm, c.tokenize.knots_per_step, c.tokenize.kernel_cm = 56.0, 8, 168.0
     c.backbone.width = 176
     c.backbone.linoss.blocks = 4

@@ -27,7 +27,7 @@ VARIANTS = ('few', 'minerals', 'tiny')
 SEEDS = (0, 1, 2)
 LABELS = ('10', '20', '50', 'all')
 DRAWS = 5
-WEIGHTS = 'quick'  # variant of configs/pretrain.py that the weights come from
+WEIGHTS = 'long'  # variant of configs/pretrain.py that the weights come from
 # Protocol -> (data set, regime, targets, how far the axis is stretched, splits of all labels).
 PROTOCOLS = {
   'corn_m5': ('corn', 'grouped', ('moisture', 'oil', 'protein', 'starch'), 4, DRAWS),

@@ -4,8 +4,6 @@ import json
 import pathlib
 from typing import Any
 
-from ml_collections import ConfigDict
-
 from spectra_jax import train, weights
 from spectra_jax.checkpoint import Checkpoints
 
@@ -35,7 +33,7 @@ def _run(workdir: pathlib.Path) -> train.Run:
   if not path.exists():
     raise ValueError(f'{path} is missing; expected the folder of a run; give another --workdir')
   document = json.loads(path.read_text())
-  config = ConfigDict(weights.OLDER | weights.tuples(document['config']) | {'parallel': PARALLEL})
+  config = weights.completed(document['config'] | {'parallel': PARALLEL})
   run = train.prepare(config, str(workdir))
   if run.data_hash != document['data_hash']:
     raise ValueError(

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from ml_collections import ConfigDict
 
+from configs import default
 from spectra_jax.workdir import write_bytes_atomic
 
 SHIPPED = pathlib.Path(__file__).parent / 'data' / 'pretrained.npz'
@@ -23,20 +24,8 @@ ABOUT, PARAMS = 'about', 'params'
 STORED = ('float32', 'float16')
 MOST_BYTES = 4 * 2**20  # of a file that ships with the package
 
-# What configs say that were written before there was a choice. Where the spectra lie:
-DATA = {'storage': 'memory', 'cache': '', 'shard_rows': 4096, 'verify': True}
-# Tokens were the only encoder, no protocol gave sides, and everything was trained.
-ENCODER = {'name': 'tokens', 'tokens': {}}
-PROTOCOL = {'name': '', 'repeat': 0, 'refit': False}
-ADAPT = {'name': 'full', 'init_from': '', 'kind': 'ir', 'full': {}}
-OLDER = {
-  'data': DATA,
-  'encoder': ENCODER,
-  'correct': (),
-  'preprocess': (),
-  'protocol': PROTOCOL,
-  'adapt': ADAPT,
-}
+# Of these a run has what it says and no more: a term that it lacks is no older key.
+AS_STORED = ('weights',)
 
 Tree = Any
 
@@ -58,7 +47,7 @@ class Weights:
   @property
   def config(self) -> ConfigDict:
     """The config of the run, locked."""
-    return ConfigDict(OLDER | tuples(self.about['config'])).lock()
+    return completed(self.about['config'])
 
   @property
   def kinds(self) -> tuple[str, ...]:
@@ -158,6 +147,21 @@ def flat(tree: Tree, prefix: str = '') -> dict[str, Any]:
   for name, part in tree.items():
     place = f'{prefix}{name}'
     found |= flat(part, f'{place}/') if isinstance(part, Mapping) else {place: part}
+  return found
+
+
+def completed(stored: Mapping[str, Any]) -> ConfigDict:
+  """The config of a run from its JSON, locked. Keys that came after the run are as
+  configs/default.py has them, with which every run stays what it was.
+  """
+  return ConfigDict(_filled(tuples(stored), default.get_config().to_dict())).lock()
+
+
+def _filled(kept: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str, Any]:
+  found = {**usual, **kept}
+  for key in kept.keys() & usual.keys():
+    if isinstance(usual[key], Mapping) and key not in AS_STORED:
+      found[key] = _filled(kept[key], usual[key])
   return found
 
 

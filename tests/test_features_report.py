@@ -6,7 +6,7 @@ import functools
 import numpy as np
 import pytest
 
-from spectra_jax import features_report, protocols, splits, weights
+from spectra_jax import features_report, pretrained, protocols, splits, weights
 from spectra_jax.protocols import Protocol
 from spectra_jax.spectra import TARGET, Spectra
 
@@ -73,7 +73,8 @@ def test_features_of_all_sources_predict_and_leave_a_report(tmp_path):
   error = {name: of['results']['height']['rmsep'] for name, of in results.items()}
   assert all(of['model'] < 0.5 * of['mean'] for of in error.values())
   assert len({of['model'] for of in error.values()}) == len(features_report.SOURCES)
-  assert results['random']['config']['features']['step_cm'] % 14 == 0
+  step_cm = pretrained.module(found).tokenizer.step_cm
+  assert results['random']['config']['features']['step_cm'] % step_cm == 0
   assert results['random']['split']['hash'] == protocol.hash
   other = dataclasses.replace(found, hash='other')
   with pytest.raises(ValueError, match='is of other data, splits or settings'):
@@ -84,7 +85,10 @@ def test_a_network_is_read_on_a_stretched_axis_and_refuses_what_it_cannot_read()
   spectra, found = labelled(4), weights.read()
   made = features_report.network(found, spectra, 'ir', 'pretrained', 0)
   assert made.flipped
-  assert made.module.tokenizer.step_cm == 14 * made.stretch >= 3 * np.diff(made.nu_L).max()
+  own, wide = pretrained.module(found).tokenizer, made.module.tokenizer
+  assert wide.step_cm == own.step_cm * made.stretch
+  needed = 1.5 * np.diff(made.nu_L).max() * wide.knots_per_step / own.step_cm
+  assert made.stretch - 1 < needed <= made.stretch
   assert made.module.head.step_cm == made.module.tokenizer.step_cm
   np.testing.assert_array_equal(made.inputs(spectra.values)['values'], spectra.values[:, ::-1])
   for change, words in (

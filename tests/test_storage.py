@@ -120,7 +120,17 @@ def test_a_run_of_before_there_was_a_choice_is_read(lines, tmp_path):
   document = {'config': older, 'data_hash': source, 'identity': identity(c, source)}
   (tmp_path / 'config.json').write_text(json.dumps(document))
   assert trained._run(tmp_path).data_hash == source
-  assert set(weights.DATA) == set(c.data)
+  assert trained._run(tmp_path).config.data == default.get_config().data
+
+
+def test_keys_that_came_later_are_the_usual_ones_and_terms_are_not_added():
+  c = pretrain.get_config('tiny')
+  c.loss.weights.model = {'info_nce': 2.0}
+  older = json.loads(c.to_json())
+  del older['task']['masked']['drift_cm'], older['data'], older['backbone']['linoss']['heads']
+  found = weights.completed(older)
+  assert found.to_dict() == c.to_dict()
+  assert found.loss.weights.model.to_dict() == {'info_nce': 2.0}
 
 
 @pytest.mark.slow  # two runs
