@@ -19,7 +19,8 @@ from spectra_jax.tables import cells, output, spec
 ROOT = pathlib.Path(__file__).parent.parent
 RESULTS = ROOT / 'experiments' / 'results'
 BENCH = RESULTS / 'bench' / 'cpu-2-cores.json'
-PAGES = (ROOT / 'README.md', ROOT / 'docs' / 'real_spectra.md')
+DOCS = ROOT / 'docs'
+PAGES = (ROOT / 'README.md', DOCS / 'real_spectra.md', DOCS / 'foundation.md')
 MARKED = re.compile(
   r'(?P<head><!-- (?P<name>\w+): generated[^\n]*)\n.*?\n(?P<end><!-- end of (?P=name) -->)',
   re.DOTALL,

@@ -184,14 +184,15 @@ def _of_baseline(
   table: Table, column: Column, label: str, method: str, runs: Sequence[Run]
 ) -> Cell:
   """A baseline has no seed: all runs must have found the same, and the first one is taken; unless
-  each was trained on rows of its own, where it is a mean over them.
+  each was trained on rows of its own, where it is a mean over them. What no run has of a baseline,
+  it does not have.
   """
   if not column.of_method:
     return Cell(column, applies=False)
   metric = column.of_method.format(method=method)
   there = [run for run in runs if run.number(metric) is not None]
   if not there:
-    return Cell(column)
+    return Cell(column, applies=not runs)
   if len({run.sides for run in there}) > 1:
     found = _of_model(table, dataclasses.replace(column, metric=metric), label, method, there)
     return dataclasses.replace(found, column=column)
