@@ -30,7 +30,7 @@ def get_config(variant: str = 'full') -> ConfigDict:
     c.train.steps = 20_000
     c.train.eval_every = 1000
     c.checkpoint.every = 1000
-  if variant == 'long':  # as good as full after as much time, and a quarter of the tokens to read
+  if variant == 'long':  # nearly as good as full, with a quarter of the tokens to read
     c.tokenize.step_cm, c.tokenize.knots_per_step, c.tokenize.kernel_cm = 56.0, 8, 168.0
     c.backbone.width = 176
     c.backbone.linoss.blocks = 4

@@ -39,8 +39,9 @@ def evaluate(workdirs: Sequence[pathlib.Path], folder: pathlib.Path) -> dict[str
   started = time.monotonic()
   if len(workdirs) < 2:
     raise ValueError(f'there are {len(workdirs)} runs, expected at least 2; give more')
-  _check([run_files.read(workdir / 'report.json') for workdir in workdirs])
-  reports = [json.loads((workdir / 'report.json').read_text()) for workdir in workdirs]
+  runs = [run_files.read(workdir / 'report.json') for workdir in workdirs]
+  _check(runs)
+  reports = [run.report for run in runs]
   about = [{'seed': one['seed'], 'identity': one['identity']} for one in reports]
   if (folder / 'report.json').exists():
     return _checked(folder / 'report.json', about)
