@@ -467,14 +467,14 @@ def get_config() -> ConfigDict:
   c.train.eval_batch_size = 64  # global; changes no number
 
   c.optimizer = ConfigDict()
-  c.optimizer.name = 'adamw'  # or sgd
+  c.optimizer.name = 'adamw'  # or muon, sgd
   c.optimizer.lr = 2e-3  # peak learning rate
   c.optimizer.ssm_lr_factor = 0.5  # on A, G and steps ('dynamics') of state-space layers
   c.optimizer.warmup_steps = 200  # fewer than train.steps
   c.optimizer.final_lr_ratio = 0.01  # end of the cosine over the peak
   c.optimizer.weight_decay = 0.01  # matrices only: no norm, bias or SSM dynamics
-  c.optimizer.b1 = 0.9  # adamw only
-  c.optimizer.b2 = 0.99  # adamw only
+  c.optimizer.b1 = 0.9  # of Adam
+  c.optimizer.b2 = 0.99  # of Adam
   c.optimizer.clip_norm = 1.0  # global gradient norm; 0 = no clipping
   c.optimizer.ema_decay = 0.0  # 0 = no moving average; evaluation uses it when there is one
 

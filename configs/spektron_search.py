@@ -1,6 +1,7 @@
 """Spectra found among those of another simulated instrument.
 
   python -m experiments.train --config=configs/spektron_search.py:quick --workdir=runs/search
+  python -m experiments.sweep run --config=configs/spektron_search.py --root=runs/search --jobs=2
 
 Hardware: two CPU cores; a step of quick takes 0.17 s of CPU time. Variants: quick, and tiny, which
 tests run.
@@ -43,5 +44,5 @@ def get_config(variant: str = 'quick') -> ConfigDict:
 
 
 def sweep(variant: str = 'quick') -> list[dict]:
-  """Seeds."""
-  return [{'seed': seed} for seed in SEEDS]
+  """What the network reads, slopes or roots of intensities, with every seed."""
+  return default.product({'task.spectrum_search.slopes': (True, False)}, {'seed': SEEDS})

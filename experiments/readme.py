@@ -31,10 +31,12 @@ CHECK = flags.DEFINE_bool('check', False, 'Compare only.')
 
 
 def of_runs(name: str) -> str:
-  """The table of configs/tables/NAME.py; `experiments.table` gives it with a link a number."""
+  """The table of configs/tables/NAME.py; `experiments.table` gives it with every column, rows that
+  are missing, and a link a number.
+  """
   table = spec.load(name)
   lines = cells.build(table, RESULTS)
-  return output.markdown(table, lines, ROOT, links=False).rstrip()
+  return output.markdown(table, lines, ROOT, page=True).rstrip()
 
 
 def layers() -> str:

@@ -1,4 +1,4 @@
-"""The optimizer a config describes: clip, adamw or sgd, warm-up and cosine, decay of matrices only.
+"""The optimizer of a config: clip, adamw, muon or sgd, warm-up and cosine, decay of matrices only.
 
 A backbone marks the parameters of its recurrence (poles, damping, step sizes) by grouping them
 under the name 'dynamics'. They learn `ssm_lr_factor` times as fast and are never decayed.
@@ -10,20 +10,27 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
+import optax.contrib
 from ml_collections import ConfigDict
 
 DYNAMICS = 'dynamics'
 # By name too, since a stack of layers gives its biases and scales a second dimension.
 UNDECAYED = ('bias', 'scale', 'embedding')
+NAMES = ('adamw', 'muon', 'sgd')
+MUON_RMS = 0.2  # of an update; that of Adam is near it, so that learning rates can be carried over
 
 Tree = Any
 
 
 def build(config: ConfigDict, total_steps: int) -> optax.GradientTransformation:
-  """Global-norm clip, then adamw or sgd at `schedule`; weight decay is decoupled from the gradient.
+  """Global-norm clip, a direction at `schedule`; weight decay is decoupled from the gradient.
+
+  muon takes the orthogonal factor of the momentum for every matrix (what `decayed` names), times
+  0.2 sqrt(longer side), and the direction of adamw for all else (Jordan et al. 2024; Liu et al.
+  2025, arXiv:2502.16982).
 
   Args:
-    config: `config.optimizer`; b1 and b2 belong to adamw, clip_norm = 0 leaves gradients alone.
+    config: `config.optimizer`; b1 and b2 are Adam's, clip_norm = 0 leaves gradients alone.
     total_steps: of the run, the end of the cosine.
 
   Raises:
@@ -86,12 +93,30 @@ def _names(path: tuple) -> list[str]:
 
 
 def _direction(config: ConfigDict) -> optax.GradientTransformation:
-  if config.name == 'adamw':
-    return optax.scale_by_adam(config.b1, config.b2)
+  if config.name not in NAMES:
+    raise ValueError(
+      f'optimizer.name is {config.name!r}; expected one of {", ".join(NAMES)}; set it to one'
+    )
   if config.name == 'sgd':
     return optax.identity()
-  raise ValueError(
-    f"optimizer.name is {config.name!r}; expected 'adamw' or 'sgd'; set it to one of them"
+  adam = optax.scale_by_adam(config.b1, config.b2)
+  if config.name == 'adamw':
+    return adam
+  labels = lambda params: jax.tree.map(
+    lambda is_one: 'matrix' if is_one else 'other', decayed(params)
+  )
+  return optax.partition({'matrix': _orthogonal(), 'other': adam}, labels)
+
+
+def _orthogonal() -> optax.GradientTransformation:
+  """Momentum of the last two axes with equal singular values, root mean square about 0.2."""
+  sides = optax.contrib.MuonDimensionNumbers(-2, -1)
+  scaled = lambda update, _: MUON_RMS * max(update.shape[-2:]) ** 0.5 * update
+  return optax.chain(
+    optax.contrib.scale_by_muon(
+      weight_dimension_numbers=lambda updates: jax.tree.map(lambda _: sides, updates)
+    ),
+    optax.stateless_with_tree_map(scaled),
   )
 
 

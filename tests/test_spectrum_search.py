@@ -13,7 +13,7 @@ from spectra_jax import train
 from spectra_jax.datasets import computed, instruments
 from spectra_jax.spectra import uniform_axis
 from spectra_jax.splits import make_split
-from spectra_jax.tasks import masked, spectrum_search
+from spectra_jax.tasks import spectrum_search
 
 AXIS = uniform_axis(800.0, 2000.0, 256)
 ROWS = slice(2300, 2360)
@@ -38,12 +38,42 @@ def task():
 
 
 def test_library_and_queries_are_measured_on_instruments_nothing_trains_on(task):
-  names = [instruments.NAMES[n] for n in (spectrum_search.LIBRARY, spectrum_search.QUERY)]
+  names = [instruments.NAMES[n] for n in spectrum_search.INSTRUMENTS['test']]
   assert all(name.startswith('held_out') for name in names)
   keys = jax.random.split(jax.random.key(0), 200)
   drawn = np.asarray(jax.jit(jax.vmap(spectrum_search._two_instruments))(keys))
   assert (drawn[:, 0] != drawn[:, 1]).all()
   assert set(drawn.ravel()) == set(range(1 + instruments.TRAINING))
+  validated = {*spectrum_search.INSTRUMENTS['validation']}
+  assert validated < set(range(1, 1 + instruments.TRAINING))
+
+
+def test_a_query_shares_no_noise_with_its_partner_in_the_library(task):
+  """Of two measurements on one instrument nothing but noise and day differ: those of the keys of
+  both numbers are as far apart as of two molecules' keys, so no row is known by its noise.
+  """
+  frame, bench = instruments.frame_of('raman', AXIS), instruments.bench('raman', AXIS)
+  setting = instruments.pick(bench, 3)
+  pure = jnp.full((len(AXIS),), 1.0, jnp.float32)
+  keys = [
+    spectrum_search._held_out_key(row, number) for row, number in ((5, 7), (5, 8), (6, 7), (5, 7))
+  ]
+  measure = jax.jit(lambda key: instruments.measured(key, pure, setting, frame))
+  noise = [np.diff(np.asarray(measure(key)), n=2) for key in keys]
+  related = np.corrcoef(noise)
+  np.testing.assert_allclose(related[0, 3], 1.0, atol=1e-6)
+  assert np.abs(related[0, 1:3]).max() < 5 / np.sqrt(len(AXIS))
+  for side in ('validation', 'test'):
+    examples = task.examples(side)
+    own = {flag: set(examples['instrument'][examples['asked'] == flag]) for flag in (True, False)}
+    assert own[True] == {spectrum_search.INSTRUMENTS[side][1]} != own[False]
+
+
+def test_the_validation_library_is_all_but_the_test_side(task):
+  examples = task.examples('validation')
+  library = examples['row'][~examples['asked'] & (examples['kind'] == 0)]
+  assert set(library) == set(range(len(spectra()['ir']))) - set(task.split.test)
+  assert set(examples['row'][examples['asked'] & (examples['kind'] == 0)]) <= set(library)
 
 
 @pytest.mark.slow
@@ -52,9 +82,10 @@ def test_the_raw_cosine_is_that_of_the_measured_spectra(task):
   examples, point = task.examples('test'), task.baselines('test', ('cosine',))['cosine']['point']
   measured = task._as_measured('test')
   n = int(np.flatnonzero(examples['kind'] == 1)[0])
+  number = spectrum_search.INSTRUMENTS['test'][1]
   frame, bench = instruments.frame_of('raman', AXIS), instruments.bench('raman', AXIS)
-  key = jax.random.fold_in(jax.random.key(masked.EVAL_SEED), examples['row'][n])
-  setting = instruments.pick(bench, spectrum_search.QUERY)
+  setting = instruments.pick(bench, number)
+  key = spectrum_search._held_out_key(examples['row'][n], number)
   measure = jax.jit(lambda key, x: instruments.measured(key, x, setting, frame))
   want = measure(jax.random.fold_in(key, 0), examples['values'][n])
   want = np.maximum(want, 0.0) / task.scale_K[1] ** 2

@@ -13,6 +13,7 @@ def get_config() -> ConfigDict:
   c.references = ()  # dicts of label, values, regime, source
   c.sections = ()  # config keys: rows of the same values form a section; () = one section
   c.seeds = ()  # that each row of a model must have; what lacks is counted as missing
+  c.page = ()  # labels of the columns that pages of the documentation show; () = all
   c.against = ''  # label of the row that the others are tested against; '' = no tests
   c.test = 'permutation'  # of rows, paired by test groups; or wilcoxon
   c.level = 0.95  # of intervals

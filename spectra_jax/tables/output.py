@@ -64,20 +64,24 @@ def results(lines: Sequence[Line]) -> dict[str, dict[str, list[float | None]]]:
   return found
 
 
-def markdown(table: Table, lines: Sequence[Line], folder: pathlib.Path, links: bool = True) -> str:
+def markdown(table: Table, lines: Sequence[Line], folder: pathlib.Path, page: bool = False) -> str:
   """A table a section; the caption, what the intervals are over and the splits are below it.
 
-  `folder` is where the text will stand; `links` are those of cells to their runs.
+  `folder` is where the text will stand. On a `page` cells have no link to their runs, and there are
+  only the columns that the table names for pages and the rows that have a run.
   """
   row = lambda cells: '| ' + ' | '.join(_escape_pipe(cell) for cell in cells) + ' |'
-  header = ['', *(column.label for column in table.columns)]
+  shown = table.page if page and table.page else [column.label for column in table.columns]
+  text_of = cell_text if page else lambda cell: _linked(cell, folder, _markdown_link)
   text = []
   for section, part in _by_section(lines).items():
     text += [f'**{section}**', ''] if section else []
-    text += [row(header), '|' + '---|' * len(header)]
+    text += [row(['', *shown]), '|' + '---|' * (1 + len(shown))]
     for line in part:
-      linked = lambda cell: _linked(cell, folder, _markdown_link) if links else cell_text(cell)
-      text.append(row([line.label, *map(linked, line.cells)]))
+      if page and not any(cell.value is not None for cell in line.cells):
+        continue
+      cells = [cell for cell in line.cells if cell.column.label in shown]
+      text.append(row([line.label, *map(text_of, cells)]))
     text.append('')
   return '\n'.join([*text, table.caption, '', *(f'* {note}' for note in notes(table, lines)), ''])
 
@@ -116,7 +120,7 @@ def notes(table: Table, lines: Sequence[Line]) -> list[str]:
   cells = [cell for line in lines for cell in line.cells]
   over = sorted({cell.over for cell in cells if cell.over})
   runs = [run for cell in cells for run in cell.runs if cell.column.regime]
-  told = lambda run: f', {len(run.groups)} test groups' if run.groups else ''
+  told = lambda run: f', {run.tested} test groups' if run.tested else ''
   splits = sorted({f'{run.regime}, {run.split}{told(run)}' for run in runs})
   text = [f'split: {"; ".join(splits)}'] if splits else []
   if over:

@@ -102,6 +102,13 @@ class Run:
     """Names of the test groups; none where the run left no scores."""
     return [] if self._scores is None else self._scores['groups'].tolist()
 
+  @property
+  def tested(self) -> int:
+    """How many of the groups some score is about: others stand there with sums of zero."""
+    found = self._scores or {}
+    sums = [found[name] for name in found if name not in (scores.GROUPS, scores.FORMS)]
+    return int(np.any([parts_KxG[-1] > 0 for parts_KxG in sums], 0).sum()) if sums else 0
+
   def sums(self, metric: str) -> Sums | None:
     """What test groups add to a score, [K, 1, G]; None where the run left none of it.
 

@@ -86,6 +86,7 @@ class Table:
   references: Sequence[Reference]
   sections: Sequence[str]
   seeds: Sequence[int]
+  page: Sequence[str]
   against: str
   test: str
   level: float
@@ -155,6 +156,12 @@ def _check(table: Table) -> None:
       f'{", ".join(statistics.TESTS)}'
     )
   columns = {column.label: column for column in table.columns}
+  unknown = [label for label in table.page if label not in columns]
+  if unknown:
+    raise ValueError(
+      f'table {table.name} has {unknown[0]!r} in `page`, expected columns {", ".join(columns)}; '
+      'correct it'
+    )
   for reference in table.references:
     unknown = sorted(set(reference.values) - set(columns))
     if unknown:

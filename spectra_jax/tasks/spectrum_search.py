@@ -4,7 +4,7 @@ A library of all molecules is measured on one simulated spectrometer, the querie
 (spectra_jax/datasets/instruments.py); queries are molecules of a side, IR and Raman apart. Training
 shows the same molecule on two of the other instruments, drawn anew each time, and asks for the
 partner among the batch. Baselines compare spectra as they were measured: by their cosine, and by
-that of their first differences, which no flat baseline touches.
+that of their slopes, which no flat baseline touches, smoothed as much as the validation side likes.
 """
 
 import dataclasses
@@ -19,6 +19,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from matplotlib.figure import Figure
 from ml_collections import ConfigDict
+from scipy.signal import savgol_filter
 
 from spectra_jax import augment, figures, model, roots, shards, whole_spectrum
 from spectra_jax.datasets import instruments
@@ -32,9 +33,14 @@ from spectra_jax.spectra import Spectra
 from spectra_jax.splits import Split
 from spectra_jax.tasks import masked
 
-BASELINES = ('mean', 'cosine', 'differences')
-# Number of the instrument of held-out libraries, and of queries.
-LIBRARY, QUERY = 1 + instruments.TRAINING, 2 + instruments.TRAINING
+BASELINES = ('mean', 'cosine', 'slopes')
+# Side -> numbers of the instruments of its library and of its queries; nothing is trained on those
+# of the test side, and nothing is chosen on them.
+INSTRUMENTS = {
+  'validation': (1, 2),
+  'test': (1 + instruments.TRAINING, 2 + instruments.TRAINING),
+}
+WINDOWS = (5, 9, 13, 19, 27, 39)  # points of the parabola whose slope is taken, to be chosen from
 Outputs = Mapping[str, np.ndarray]
 Scores = Mapping[str, Terms]
 
@@ -113,11 +119,13 @@ class Task:
 
   @functools.cache  # noqa: B019  a task lives as long as its run
   def examples(self, side: str) -> dict[str, np.ndarray]:
-    """Spectra, kind after kind: computed intensities, kind, row; of a held-out side its own, then
-    the library ('asked' is False): of the test side all molecules, of the validation side its own.
+    """Spectra, kind after kind: computed intensities, kind, row, number of the instrument; of a
+    held-out side its own, then the library ('asked' is False): of the test side all molecules, of
+    the validation side all but those of the test side.
     """
     own, count = getattr(self.split, side), len(self.spectra[self.kinds[0]])
-    library = np.arange(count) if side == 'test' else own
+    hidden = [] if side == 'test' else self.split.test
+    library = np.setdiff1d(np.arange(count), hidden)
     parts = [(own, True)] if side == 'train' else [(own, True), (library, False)]
     pieces = [(k, rows, asked) for k in range(len(self.kinds)) for rows, asked in parts]
     values = [shards.select(self.spectra[self.kinds[k]].values, rows) for k, rows, _ in pieces]
@@ -125,10 +133,12 @@ class Task:
     column = lambda pick, dtype: np.concatenate(
       [np.full(len(piece[1]), pick(piece)) for piece in pieces]
     ).astype(dtype)
+    of_library, of_queries = INSTRUMENTS.get(side, (0, 0))
     return {
       'values': joined if side == 'train' else np.asarray(joined),
       'kind': column(lambda piece: piece[0], np.int32),
       'asked': column(lambda piece: piece[2], bool),
+      'instrument': column(lambda piece: of_queries if piece[2] else of_library, np.int32),
       'row': np.concatenate([k * count + rows for k, rows, _ in pieces]).astype(np.int32),
     }
 
@@ -140,9 +150,8 @@ class Task:
     if train:
       number_BxW = jax.vmap(_two_instruments)(keys_B)
     else:
-      start = jax.random.key(masked.EVAL_SEED)
-      keys_B = jax.vmap(lambda row: jax.random.fold_in(start, row))(batch['row'])
-      number_BxW = jnp.where(batch['asked'], QUERY, LIBRARY)[:, None]
+      number_BxW = batch['instrument'][:, None]
+      keys_B = jax.vmap(_held_out_key)(batch['row'], batch['instrument'])
     views = [
       self._measured(keys_B, w, batch['values'], batch['kind'], number_BxW[:, w])
       for w in range(number_BxW.shape[1])
@@ -181,17 +190,15 @@ class Task:
       found['mean'] = np.zeros((len(self.examples(side)['row']), 1, 1), np.float32)
     if 'cosine' in names:
       found['cosine'] = _unit(self._as_measured(side))[:, None]
-    if 'differences' in names:
-      found['differences'] = _unit(np.diff(self._as_measured(side)))[:, None]
+    if 'slopes' in names:
+      found['slopes'] = self._slopes(side, self.windows)[:, None]
     return {name: {'point': point} for name, point in found.items()}
 
   def effective(self, params: Any) -> Any:
     return params
 
   def selection(self, scores: Scores, mean: Scores, kind_N: np.ndarray) -> dict[str, float]:
-    """Numbers logged at each validation; 'error', the mean share of first answers that are wrong,
-    picks the best model.
-    """
+    """Numbers logged at each validation; 'error' is the mean share of wrong first answers."""
     del mean, kind_N
     recall = {f'recall_1_{kind}': float(scores[f'{kind}.recall_1']) for kind in self.kinds}
     return {'error': 1 - float(np.mean(list(recall.values()))), **recall}
@@ -199,8 +206,10 @@ class Task:
   def report(self, scores: Scores, baselines: Mapping[str, Scores], kind_N: np.ndarray) -> dict:
     """Recall and mean reciprocal rank with intervals over formulas; who measured what."""
     name = lambda number: instruments.NAMES[number]
-    found = {'library_on': name(LIBRARY), 'queries_on': name(QUERY)}
+    of_library, of_queries = INSTRUMENTS['test']
+    found = {'library_on': name(of_library), 'queries_on': name(of_queries)}
     found['library'] = len(self.spectra[self.kinds[0]])
+    found['slope_window_points'] = dict(self.windows)
     return put(found, self.ratios(scores, baselines, kind_N), self.groups('test'))
 
   def ratios(self, scores: Scores, baselines: Mapping[str, Scores], kind_N: np.ndarray) -> Scores:
@@ -281,6 +290,32 @@ class Task:
       for start in range(0, len(examples['row']), 512)
     ]
     return np.concatenate(parts) ** 2
+
+  def _slopes(self, side: str, windows: Mapping[str, int]) -> np.ndarray:
+    """[N, L] slopes of parabolas through so many points of what was measured, of length 1."""
+    found, kind_N = self._as_measured(side).copy(), self.examples(side)['kind']
+    for k, kind in enumerate(self.kinds):
+      own = kind_N == k
+      found[own] = savgol_filter(found[own], windows[kind], 2, deriv=1)
+    return _unit(found)
+
+  @functools.cached_property
+  def windows(self) -> dict[str, int]:
+    """Kind -> that of `WINDOWS` by which most validation spectra are found, the least of equals."""
+    fitting = [points for points in WINDOWS if points <= len(self.nu_L)]
+    recall = {}
+    for points in fitting:
+      point = self._slopes('validation', dict.fromkeys(self.kinds, points))[:, None]
+      recall[points] = self.score({'point': point}, 'validation')
+    best = lambda kind: max(fitting, key=lambda points: recall[points][f'{kind}.recall_1'].value)
+    return {kind: best(kind) for kind in self.kinds}
+
+
+def _held_out_key(row: jax.Array, number: jax.Array) -> jax.Array:
+  """Of a spectrum's day and noise on one instrument. Without the number a query and its partner in
+  the library would share their noise, and be found by it.
+  """
+  return jax.random.fold_in(jax.random.fold_in(jax.random.key(masked.EVAL_SEED), row), number)
 
 
 def _two_instruments(key: jax.Array) -> jax.Array:
