@@ -8,7 +8,7 @@ COMPUTE = ['tblite>=0.4', 'rdkit>=2024.3']
 CLUSTER = ['submitit>=1.5.2']
 GPU = ['jax[cuda12]>=0.10', 'nvidia-ml-py>=12']  # the latter tells what energy a run took
 IO = ['brukeropus>=1.4', 'rdata>=1.0', 'renishawWiRE>=0.1.16', 'spc-io>=0.2']
-CHEM = ['scikit-learn>=1.5', 'ikpls>=6.1', 'chemotools>=0.5', 'pybaselines>=1.2', 'PyWavelets>=1.6']
+CHEM = ['chemotools>=0.5', 'pybaselines>=1.2', 'PyWavelets>=1.6']
 SEARCH = ['usearch>=2.16']
 ORACLES = ['jcamp>=1.3']  # what tests compare with
 TOOLS = ['pytest>=8', 'pytest-xdist>=3.6', 'hypothesis>=6.100', 'ruff>=0.12']
@@ -28,6 +28,7 @@ setup(
     'absl-py>=2.1',
     'flatbuffers>=24.3',  # jax.export writes programs with it
     'flax>=0.12',
+    'ikpls>=6.1',
     'jax>=0.10',
     'matplotlib>=3.8',
     'ml-collections>=1.0',
@@ -35,6 +36,7 @@ setup(
     'optax>=0.2.5',
     'orbax-checkpoint>=0.12',
     'PyYAML>=6',
+    'scikit-learn>=1.5',
     'scipy>=1.15',
     'tensorboardX>=2.6.2',
     'tensorflow-datasets>=4.9.8',

@@ -222,6 +222,7 @@ def get_config() -> ConfigDict:
   c.task.retrieval.radius = 3  # bonds around an atom that kernel ridge regression looks at
   c.task.spectrum_search = ConfigDict()
   c.task.spectrum_search.embedding = 128  # numbers of an embedding
+  c.task.spectrum_search.instruments = 0  # drawn for training from the same ranges; 0 = the six
   c.task.spectrum_search.slopes = False  # the model reads slopes of intensities, not their roots
 
   c.augment = ConfigDict()  # of training spectra, by tasks that say so; magnitude 0 = off
@@ -487,7 +488,7 @@ def get_config() -> ConfigDict:
   c.checkpoint = ConfigDict()
   c.checkpoint.every = 500  # steps
   c.checkpoint.keep_last = 2  # newest ones, at least 2: a damaged one needs another behind it
-  c.checkpoint.keep_best = 1  # by best_metric
+  c.checkpoint.keep_best = 1  # by best_metric; reports and weights are of the newest
   c.checkpoint.best_metric = 'nre'  # among the validation metrics of the task
   c.checkpoint.best_mode = 'min'  # or max
 

@@ -34,7 +34,7 @@ SPEKTRON_TABLES = (
 FEW = tuple(
   f'few_{name}_{labels}' for name in spektron_adapt.PROTOCOLS for labels in spektron_adapt.LABELS
 )
-FEW_DATA = ('corn', 'tecator', 'tablets_idrc2002')
+FEW_DATA = ('corn', 'tecator', 'tablets')
 REAL_TABLES = (
   *('rruff_labels', 'rruff_shift', 'rruff_deals', 'rruff_corrected', 'rruff_archive'),
   *('rruff_minerals', 'rruff_minerals_lasers'),
@@ -123,10 +123,7 @@ def _spektron(quick: bool) -> list[dict]:
 
 def _few_data() -> dict:
   """Config key of a data set -> its folder."""
-  return {
-    f'dataset.{name}.path': folder
-    for name, folder in zip(('corn', 'tecator', 'tablets'), FEW_DATA, strict=True)
-  }
+  return {f'dataset.{name}.path': name for name in FEW_DATA}
 
 
 def _spektron_cells(quick: bool) -> tuple[dict, ...]:
@@ -185,7 +182,7 @@ def _networks() -> list[dict]:
 
 def _near_infrared(variant: str) -> dict:
   """Its own sweep, where the data are left to the paper."""
-  data = {f'dataset.{name}.path': folder for name, folder in nir.FOLDERS.items()}
+  data = {f'dataset.{name}.path': name for name in nir.FOLDERS}
   points = [{k: v for k, v in point.items() if k not in data} for point in nir.sweep(variant)]
   return _sweep(f'nir/{variant}', f'nir:{variant}', points, data)
 

@@ -23,7 +23,7 @@ def get_config(variant: str = 'quick') -> ConfigDict:
   c = default.get_config()
   c.task.name, c.head.name = 'spectrum_search', 'embedding'
   c.loss.weights.model = ConfigDict({'info_nce': 1.0})
-  c.task.spectrum_search.slopes = True
+  c.task.spectrum_search.slopes, c.task.spectrum_search.instruments = True, 256
   # Long tokens with as many knots: half the tokens cost half the time and lose no resolution.
   c.tokenize.step_cm, c.tokenize.knots_per_step = 28.0, 4
   c.backbone.width = 64
@@ -37,12 +37,12 @@ def get_config(variant: str = 'quick') -> ConfigDict:
     c.split.train_share = 0.1
     c.tokenize.step_cm, c.tokenize.knots_per_step, c.tokenize.kernel_cm = 60.0, 2, 240.0
     c.backbone.width, c.backbone.linoss.state, c.backbone.linoss.blocks = 16, 8, 1
-    c.task.spectrum_search.embedding = 16
+    c.task.spectrum_search.embedding, c.task.spectrum_search.instruments = 16, 8
     c.optimizer.ema_decay, c.optimizer.warmup_steps = 0.0, 5
     c.train.steps, c.train.eval_every, c.checkpoint.every, c.log.every = 10, 5, 5, 1
   return c.lock()
 
 
 def sweep(variant: str = 'quick') -> list[dict]:
-  """What the network reads, slopes or roots of intensities, with every seed."""
-  return default.product({'task.spectrum_search.slopes': (True, False)}, {'seed': SEEDS})
+  """Trained on many instruments or on six, with every seed."""
+  return default.product({'task.spectrum_search.instruments': (256, 0)}, {'seed': SEEDS})

@@ -19,12 +19,17 @@ import sys
 import jax
 from absl import app, flags
 
-from experiments import benches
+from experiments import benches, parse_flags
 from spectra_jax import report
 
 _OUTPUT = flags.DEFINE_string(
   'output', '', "JSON file of results; '' = experiments/results/bench/<device>.json"
 )
+
+
+def names() -> list[str]:
+  """Of all benchmarks."""
+  return sorted(found.name for found in pkgutil.iter_modules(benches.__path__))
 
 
 def load(name: str):
@@ -33,11 +38,9 @@ def load(name: str):
   Raises:
     ValueError: there is no such file.
   """
-  there = sorted(found.name for found in pkgutil.iter_modules(benches.__path__))
-  if name not in there:
+  if name not in names():
     raise ValueError(
-      f'there is no benchmark {name!r}: expected one of {", ".join(there)}; '
-      'give one of them as the first argument'
+      f'there is no benchmark {name!r}: expected one of {", ".join(names())}; give one of them'
     )
   return importlib.import_module(f'experiments.benches.{name}')
 
@@ -58,6 +61,8 @@ def store(path: pathlib.Path, bench: str, case: str, result: dict) -> None:
 
 
 def main(argv: list[str]) -> None:
+  if len(argv) != 2:
+    raise app.UsageError(f'there are {len(argv) - 1} names, expected one of {", ".join(names())}')
   name = argv[1]
   bench = load(name)
   tunables = os.environ.get('GLIBC_TUNABLES', '')
@@ -71,6 +76,9 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == '__main__':
-  if len(sys.argv) > 1:
-    load(sys.argv[1])  # before the flags are parsed: a benchmark brings its own
-  app.run(main)
+  named = [word for word in sys.argv[1:] if not word.startswith('-')]
+  try:
+    _ = [load(name) for name in named[:1]]  # before flags are parsed: a benchmark brings its own
+  except ValueError as error:
+    sys.exit(f'error: {error}')
+  app.run(main, flags_parser=parse_flags)

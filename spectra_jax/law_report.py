@@ -48,7 +48,7 @@ class LawTask:
     return jax.tree.map(np.asarray, self._metrics(dict(outputs), targets))
 
   def selection(self, scores: Scores, mean: Scores, kind_N: np.ndarray) -> dict[str, float]:
-    """Numbers logged at each validation; 'nre', the mean over quantities, picks the best model."""
+    """Numbers logged at each validation; 'nre' is the mean over quantities."""
     return selection(scores, mean, self.quantities)
 
   def report(
@@ -58,7 +58,7 @@ class LawTask:
     _, targets = self.held_out('test')
     truth = self.score(self.true_outputs(targets), 'test')
     methods = {'model': scores, **baselines, 'truth': truth}
-    return report(methods, self.quantities, self.parts, self.laws)
+    return report(methods, self.groups('test'), self.quantities, self.parts, self.laws)
 
   def ratios(self, scores: Scores, baselines: Mapping[str, Scores], kind_N: np.ndarray) -> Ratios:
     """Place in the report -> (numerator [N], denominator [N]) of it."""
@@ -70,27 +70,29 @@ class LawTask:
 
 
 def selection(scores: Scores, mean: Scores, quantities: tuple[str, ...]) -> dict[str, float]:
-  """Numbers logged at each validation; 'nre', their mean, picks the best model."""
+  """Numbers logged at each validation; 'nre' is their mean."""
   nre = {f'nre_{name}': metrics.ratio(scores[name][0], mean[name][0]) for name in quantities}
   return {'nre': float(np.mean(list(nre.values()))), **nre}
 
 
 def report(
   methods: Mapping[str, Scores],
+  groups_N: np.ndarray,
   quantities: tuple[str, ...],
   parts: tuple[str, ...],
   laws: tuple[str, ...],
 ) -> dict[str, dict]:
-  """{quantity: NRE of every method with bootstrap intervals, also by part; 'laws': ...}.
+  """{quantity: NRE of every method with intervals, also by part; 'laws': ...}.
 
   Args:
     methods: 'model', 'mean' and other baselines -> scores; 'truth' has scores of laws alone.
+    groups_N: of each spectrum, which intervals are over.
     quantities: names of scores.
     parts: the score of part p of quantity q is named 'q/p'.
     laws: names of scores that are violations: total / count is reported for every method.
   """
   rated = {name: scores for name, scores in methods.items() if name != 'truth'}
-  documents = {quantity: _quantity(rated, quantity) for quantity in quantities}
+  documents = {quantity: _quantity(rated, quantity, groups_N) for quantity in quantities}
   for quantity, document in documents.items():
     document['parts'] = {part: _ratios(rated, f'{quantity}/{part}') for part in parts}
   return documents | {
@@ -115,11 +117,11 @@ def ratios(
   return found
 
 
-def _quantity(methods: Mapping[str, Scores], quantity: str) -> dict:
+def _quantity(methods: Mapping[str, Scores], quantity: str, groups_N: np.ndarray) -> dict:
   nre = _ratios(methods, quantity)
   over = methods['mean'][quantity][0]
   pair = lambda name: Terms('ratio', np.float64([methods[name][quantity][0], over]))
-  interval = {name: pair(name).interval(range(len(over))) for name in methods}
+  interval = {name: pair(name).interval(groups_N) for name in methods}
   others = {name: value for name, value in nre.items() if name != 'model'}
   return {'nre': nre['model'], 'interval': interval['model'], **others, 'intervals': interval}
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from spectra_jax import trained, weights
 
-TASKS = ('masked', 'foundation')
 OTHERS = ('gaussian', 'linear')
 # Of report.json: where the numbers come from.
 TOLD = (
@@ -31,7 +30,7 @@ intensities over one constant a kind; bands of {band_cm:g} cm^-1 hidden, {ratio:
 ## What it does
 
 NRE is the squared error on hidden bands over that of the mean spectrum, on {test:,} molecules of
-formulas that were not in training; brackets are 95 % intervals over molecules.
+formulas that were not in training; brackets are 95 % intervals over formulas.
 
 | kind | NRE on hidden bands | conditional Gaussian | straight line | mean spectrum |
 |---|---|---|---|---|
@@ -45,8 +44,8 @@ NRE by region:
 
 - No measured spectrum was in training: no noise, baseline, water or CO2, no anharmonic overtones
   or combination bands, no interaction between molecules.
-- Molecules have C, H, N, O, F, at most one S or Cl, and few heavy atoms: no minerals, metals,
-  polymers or salts.
+- Molecules have C, H, N, O, F, S, Cl (beyond a curated list at most one of the last two) and few
+  heavy atoms: no minerals, metals, polymers or salts.
 - Lines are {fwhm_cm:g} cm^-1 wide: the narrower or broader those of a sample, the further away it
   is from all that was seen.
 - Nothing outside {low_cm:g} to {high_cm:g} cm^-1. Near infrared needs weights read on a stretched
@@ -76,10 +75,10 @@ def export(
   if not report.exists():
     raise ValueError(f'{report} is missing, expected a run that has finished; train it to its end')
   document = json.loads(report.read_text())
-  if document['task'] not in TASKS:
+  if document['task'] not in weights.TASKS:
     raise ValueError(
-      f'{workdir} is a run of task {document["task"]}, expected one of {", ".join(TASKS)}, whose '
-      'models reconstruct spectra; choose another --workdir'
+      f'{workdir} is a run of task {document["task"]}, expected one of '
+      f'{", ".join(weights.TASKS)}, whose models reconstruct spectra; choose another --workdir'
     )
   run, params = trained.load(workdir)
   params, reconstruction = run.task.effective(params), run.task

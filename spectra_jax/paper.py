@@ -56,7 +56,7 @@ def with_data(part: Part, data_dir: pathlib.Path | None) -> tuple[Part, list[str
       f'--data_dir is {data_dir}, which is no folder; expected that of the folders of all real '
       'data sets; correct it, or leave it away to leave out what needs them'
     )
-  there = lambda name: data_dir is not None and (data_dir / name).is_dir()
+  there = lambda name: data_dir is not None and protocols.found(data_dir, name).is_dir()
   folder = lambda protocol: protocols.PROTOCOLS[protocol][0]
   used = {name for sweep in part['sweeps'] for name in sweep['data'].values()}
   used |= {folder(protocol) for group in part['cells'] for protocol in group['protocols']}
@@ -88,7 +88,7 @@ def jobs(
 def _points(sweep: Mapping[str, Any], root: pathlib.Path, data_dir, say) -> list[local.Job]:
   folder = root / sweep['folder']
   asked = sweep['points'] or points.of_config(sweep['config'])
-  data = {key: str(data_dir / name) for key, name in sweep['data'].items()}
+  data = {key: str(protocols.found(data_dir, name)) for key, name in sweep['data'].items()}
   planned, same = points.plan(sweep['config'], asked, data)
   settled, renamed = points.settle(planned, folder)
   for sentence in [*same, *renamed]:
@@ -146,7 +146,9 @@ def studies(
   """
   failed = []
   for study in part['studies']:
-    there = data_dir is not None and all((data_dir / name).is_dir() for name in study['data'])
+    there = data_dir is not None and all(
+      protocols.found(data_dir, name).is_dir() for name in study['data']
+    )
     if study['data'] and not there:
       say(f'left out: {study["folder"]}, whose data are not there')
       continue

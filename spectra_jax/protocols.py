@@ -211,7 +211,9 @@ def _native(path: pathlib.Path, dataset: ModuleType, make: Make) -> Protocol:
   return make(dataset.read(path))
 
 
-# Name -> (folder of the data as ../shared/data has it, data set, the function).
+# Data set -> what its folder is called where it is not called like the data set.
+OTHERWISE = {'tablets': 'tablets_idrc2002', 'wheat_kernels': 'wheat_kernel'}
+# Name -> (folder of the data as `experiments.prepare` makes it, data set, the function).
 NUMBERS: dict[str, tuple[str, ModuleType, Make]] = {
   **{
     f'corn_{name}': ('corn', corn, functools.partial(corn_within, instrument=name))
@@ -222,14 +224,14 @@ NUMBERS: dict[str, tuple[str, ModuleType, Make]] = {
   'tecator_repeated': ('tecator', tecator, tecator_repeated),
   **{
     f'tablets_{name}': (
-      'tablets_idrc2002',
+      'tablets',
       tablets,
       functools.partial(tablets_within, instrument=name),
     )
     for name in tablets.INSTRUMENTS
   },
   'nirsoil': ('nirsoil', nirsoil, nirsoil_given),
-  'wheat_kernels': ('wheat_kernel', wheat_kernels, wheat_given),
+  'wheat_kernels': ('wheat_kernels', wheat_kernels, wheat_given),
 }
 NUMBERS |= {
   f'few_{name}_{labels or "all"}': (
@@ -268,7 +270,14 @@ def load(name: str, data_dir: str | pathlib.Path) -> Protocol:
   if name not in PROTOCOLS:
     raise ValueError(f'protocol is {name!r}, expected one of {", ".join(PROTOCOLS)}; correct it')
   folder, make = PROTOCOLS[name]
-  return make(pathlib.Path(data_dir) / folder)
+  return make(found(data_dir, folder))
+
+
+def found(data_dir: str | pathlib.Path, dataset: str) -> pathlib.Path:
+  """The folder of a data set in that of all of them, as it is called there."""
+  names = [dataset, OTHERWISE.get(dataset, dataset)]
+  folders = [pathlib.Path(data_dir) / name for name in names]
+  return next((folder for folder in folders if folder.is_dir()), folders[0])
 
 
 def configured(

@@ -22,6 +22,7 @@ from spectra_jax.workdir import write_bytes_atomic
 SHIPPED = pathlib.Path(__file__).parent / 'data' / 'pretrained.npz'
 ABOUT, PARAMS = 'about', 'params'
 STORED = ('float32', 'float16')
+TASKS = ('masked', 'foundation')  # whose models reconstruct spectra, of any kind they know
 MOST_BYTES = 4 * 2**20  # of a file that ships with the package
 
 # Of these a run has what it says and no more: a term that it lacks is no older key.

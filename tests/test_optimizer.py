@@ -71,6 +71,28 @@ def test_adamw_is_adam_plus_decoupled_decay():
   np.testing.assert_allclose(changes['dense/kernel'], [-0.1 - 0.05], rtol=1e-4)
 
 
+def test_muon_turns_matrices_into_their_orthogonal_factor_and_leaves_adam_the_rest():
+  """Of a gradient U S V' each matrix moves by U V' times 0.2 sqrt(longer side), to the accuracy of
+  five Newton-Schulz steps, a stack of matrices each by its own.
+  """
+  rng, shapes = np.random.default_rng(0), {'kernel': (12, 20), 'stack': (3, 12, 20), 'bias': (20,)}
+  gradient = {name: jnp.float32(rng.normal(size=shape)) for name, shape in shapes.items()}
+  moves = {}
+  for name in ('muon', 'adamw'):
+    tx = optimizer.build(config(name=name), STEPS)
+    moves[name], _ = jax.jit(tx.update)(gradient, tx.init(gradient), gradient)
+  np.testing.assert_array_equal(moves['muon']['bias'], moves['adamw']['bias'])
+  matrices = (
+    [gradient['kernel'], *gradient['stack']],
+    [moves['muon']['kernel'], *moves['muon']['stack']],
+  )
+  for before, move in zip(*matrices, strict=True):
+    left, _, right = np.linalg.svd(before, full_matrices=False)
+    size = left.T @ np.asarray(move) @ right.T / (-0.1 * 0.2 * np.sqrt(20))
+    np.testing.assert_allclose(np.diag(size), 1.0, atol=0.35)
+    np.testing.assert_allclose(size - np.diag(np.diag(size)), 0.0, atol=1e-3)
+
+
 def test_schedule_warms_up_peaks_and_ends_where_it_says():
   rate = optimizer.schedule(config(lr=2.0, warmup_steps=10, final_lr_ratio=0.1), STEPS)
   rates = np.array([rate(step) for step in range(STEPS)])
@@ -97,7 +119,7 @@ def test_no_warm_up_starts_just_below_the_peak():
 @pytest.mark.parametrize(
   ('changes', 'sentence'),
   [
-    ({'name': 'adam'}, "name is 'adam'; expected 'adamw' or 'sgd'"),
+    ({'name': 'adam'}, "name is 'adam'; expected one of adamw, muon, sgd"),
     ({'warmup_steps': STEPS}, 'warmup_steps is 100; expected 0 to 99'),
     ({'warmup_steps': -1}, 'warmup_steps is -1'),
     ({'lr': -1.0}, 'lr is -1.0; expected at least 0'),

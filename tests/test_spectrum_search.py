@@ -38,12 +38,17 @@ def task():
 
 
 def test_library_and_queries_are_measured_on_instruments_nothing_trains_on(task):
-  names = [instruments.NAMES[n] for n in spectrum_search.INSTRUMENTS['test']]
-  assert all(name.startswith('held_out') for name in names)
-  keys = jax.random.split(jax.random.key(0), 200)
-  drawn = np.asarray(jax.jit(jax.vmap(spectrum_search._two_instruments))(keys))
+  tested = list(spectrum_search.INSTRUMENTS['test'])
+  assert all(instruments.NAMES[n].startswith('held_out') for n in tested)
+  keys, count = jax.random.split(jax.random.key(0), 200), 1 + instruments.TRAINING
+  drawn = np.asarray(jax.jit(jax.vmap(lambda k: spectrum_search._two_instruments(k, count)))(keys))
   assert (drawn[:, 0] != drawn[:, 1]).all()
-  assert set(drawn.ravel()) == set(range(1 + instruments.TRAINING))
+  assert set(drawn.ravel()) == set(range(count))
+  for asked, many in ((0, count), (8, 9)):
+    own = make_task(**{'task.spectrum_search.instruments': asked})
+    for kind, settings in own.trained_on.items():
+      assert len(settings.read) == many
+      assert not set(settings.read) & set(own.benches[kind].read[tested])
   validated = {*spectrum_search.INSTRUMENTS['validation']}
   assert validated < set(range(1, 1 + instruments.TRAINING))
 

@@ -49,6 +49,12 @@ def get_config() -> ConfigDict:
     default.about('parameters', 'parameters', '{:,.0f}'),
     default.about('wall time (min)', 'wall_s_total', '{:.1f}', 1 / 60),
   )
+  shown = (REGIONS['fingerprint'], REGIONS['hydrogen_stretch'])
+  c.page = (
+    *(f'{said} NRE' for _, said in KINDS),
+    *(f'{said}, {region}' for _, said in KINDS for region in shown),
+    'wall time (min)',
+  )
   c.sections = ('train.steps',)
   c.seeds = (0, 1, 2)
   c.against = 'D-LinOSS'

@@ -54,6 +54,11 @@ def get_config() -> ConfigDict:
     default.about('parameters', 'parameters', '{:,.0f}'),
     default.about('wall time (min)', 'wall_s_total', '{:.1f}', 1 / 60),
   )
+  c.page = tuple(
+    f'{said}: {words}'
+    for words in ('error', 'peak precision', 'peak recall', CENTRED['centrosymmetric.mse'])
+    for said in DIRECTIONS.values()
+  )
   c.sections = ('train.steps',)
   c.seeds = (0, 1, 2)
   c.against = 'kernel ridge'

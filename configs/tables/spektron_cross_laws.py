@@ -35,6 +35,8 @@ def get_config() -> ConfigDict:
     *spektron_cross.scores({**shown, **spektron_cross.CENTRED}),
     default.about('parameters', 'parameters', '{:,.0f}'),
   )
+  words = ('error', *(spektron_cross.CENTRED[f'centrosymmetric.{k}'] for k in ('mse', 'overlap')))
+  c.page = tuple(f'{said}: {what}' for what in words for said in spektron_cross.DIRECTIONS.values())
   c.seeds = (0, 1, 2)
   c.against = 'none'
   return c

@@ -61,6 +61,11 @@ def get_config() -> ConfigDict:
   told = [f'{label}, {name}' for label in TOLD.values() for _, name in KINDS]
   guessing = {'values': dict.fromkeys(told, 1 / 6), 'regime': 'grouped', 'source': 'one of six'}
   c.references = ({'label': 'guessing', **guessing},)
+  shown = (
+    *('instrument from z_chem', 'from z_chem, erased, by a nonlinear probe', 'atoms from z_chem'),
+    *('atoms from z_chem, erased', 'swap'),
+  )
+  c.page = tuple(f'{label}, {name}' for label in shown for _, name in KINDS)
   c.seeds = (0,)
   c.against = 'all losses'
   return c

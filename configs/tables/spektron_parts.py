@@ -50,6 +50,8 @@ def get_config() -> ConfigDict:
     default.about('parameters', 'parameters', '{:,.0f}'),
     default.about('wall time (min)', 'wall_s', '{:.0f}', 1 / 60),
   )
+  shown = ('NRE', 'other kind', 'transfer', 'swap', 'atoms from z_chem')
+  c.page = (*(f'{label}, {name}' for label in shown for _, name in KINDS), 'wall time (min)')
   c.seeds = (0,)
   c.against = 'all parts'
   return c

@@ -14,7 +14,7 @@ def get_config() -> ConfigDict:
     'Poles of linear layers before and after training. Distances are means of |difference of log '
     'lambda| over the best pairing; p of exchanging before and after within seeds. Planted: the '
     'nearest pole of any layer to that of the data, before, after, and after training on the other '
-    'period.'
+    'period; p of these two one-sided. No p is corrected for how many there are.'
   )
   row = lambda label, runs: {'label': label, 'runs': runs, 'where': {}, 'method': 'model'}
   c.rows = (
@@ -39,5 +39,10 @@ def get_config() -> ConfigDict:
     number('p (own nearer)', 'planted.p_other'),
     number('NRE', 'nre'),
     number('NRE of the Gaussian', 'gaussian'),
+  )
+  c.page = (
+    *('planted, before', 'planted, after', 'p (nearer)'),
+    *('planted, trained on the other', 'p (own nearer)'),
+    *('moved (paired sets)', 'between seeds, before', 'p', 'NRE', 'NRE of the Gaussian'),
   )
   return c

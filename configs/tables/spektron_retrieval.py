@@ -49,6 +49,12 @@ def get_config() -> ConfigDict:
     default.about('parameters', 'parameters', '{:,.0f}'),
     default.about('wall time (min)', 'wall_s_total', '{:.1f}', 1 / 60),
   )
+  shown = ('both.recall_10', 'both.mrr', 'groups.f1')
+  c.page = (
+    *(f'recall@1, {said}' for said in MODES.values()),
+    *(MORE[place] for place in shown),
+    'wall time (min)',
+  )
   c.seeds = (0, 1, 2)
   c.against = 'both in one space'
   return c

@@ -11,6 +11,7 @@ of the run's identity.
 
 import dataclasses
 import hashlib
+import json
 import pathlib
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -93,11 +94,18 @@ def _of_workdir(workdir: pathlib.Path) -> Weights:
   from spectra_jax import trained  # it imports train, which imports this
 
   run, params = trained.load(workdir)
+  if run.config.task.name not in weights.TASKS:
+    raise ValueError(
+      f'{workdir} is a run of task {run.config.task.name}, expected one of '
+      f'{", ".join(weights.TASKS)}, whose tokeniser knows kinds of spectra; choose another'
+    )
   params = jax.tree.map(np.asarray, run.task.effective(params))
+  params = params.get('foundation', params)  # what else that task has only trained it
   digest = hashlib.sha256()
   for name, leaf in sorted(weights.flat(params).items()):
     digest.update(name.encode() + leaf.tobytes())
-  return Weights(params, {'kinds': list(run.task.kinds)}, digest.hexdigest())
+  about = {'kinds': list(run.task.kinds), 'config': json.loads(run.config.to_json())}
+  return Weights(params, about, digest.hexdigest())
 
 
 def with_trunk(drawn: Tree, found: Weights, kind: str) -> Tree:

@@ -1,5 +1,7 @@
 """What moves, widens or cuts off bands: a bad calibration, a warm sample, a lesser spectrometer."""
 
+import zlib
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,7 +10,9 @@ from spectra_jax.augment import rules
 from spectra_jax.augment.frame import Frame, signal, values_of
 from spectra_jax.physics import instrument
 
-WANDER = 1  # folded into a sample's key, whose own bits are for its masks
+# Folded into a sample's key. Small numbers are what `jax.random.split` folds in, so the field would
+# have the bits of the sample's masks.
+WANDER = zlib.crc32(b'wander')
 LEVELS = 16  # line widths that `resolution` chooses from, beside none
 
 

@@ -57,7 +57,7 @@ NAMES = (  # of the instruments of each kind, by number
 # Decadic absorbance of an intensity of 1 km/mol per cm^-1, of 2e-6 mol of the sample on 1 cm^2.
 ABSORBANCE = 2e-6 * 1e5 / np.log(10)
 NU_0 = 2200.0  # cm^-1; where a stretch of the axis turns about
-SEED = 20_261_121  # of the instruments
+SEED, COUNT = 20_261_121, TRAINING + HELD_OUT  # of the instruments
 # Ranges of the instruments' numbers; log: drawn evenly on a logarithmic scale.
 RANGES = {
   'ir': {
@@ -105,16 +105,20 @@ class Setting(NamedTuple):
 
 
 @functools.cache
-def drawn(kind: str) -> dict[str, np.ndarray]:
+def drawn(kind: str, count: int = COUNT, seed: int = SEED) -> dict[str, np.ndarray]:
   """Number of an instrument -> [I], the reference left out: see `RANGES`.
+
+  Args:
+    kind: of spectra.
+    count: I; each number has one in each of so many parts of its range.
+    seed: another one draws other instruments.
 
   Raises:
     ValueError: a kind without instruments.
   """
   if kind not in RANGES:
     raise ValueError(f'kind is {kind!r}, expected one of {", ".join(RANGES)}')
-  rng, count = np.random.default_rng([SEED, list(RANGES).index(kind)]), TRAINING + HELD_OUT
-  found = {}
+  rng, found = np.random.default_rng([seed, list(RANGES).index(kind)]), {}
   for name, (low, high, scale) in RANGES[kind].items():
     share = (rng.permutation(count) + rng.uniform(size=count)) / count
     found[name] = low * (high / low) ** share if scale else low + (high - low) * share
@@ -126,11 +130,12 @@ def frame_of(kind: str, nu_L: np.ndarray) -> Frame:
   return Frame(np.asarray(nu_L, np.float64), 'cm^-1', KIND_OF[kind], 'measured')
 
 
-def bench(kind: str, nu_L: np.ndarray) -> Setting:
-  """All instruments of a kind on an even axis [cm^-1], stacked: leaves [I, ...] by `NAMES`."""
-  numbers, frame = drawn(kind), frame_of(kind, nu_L)
-  count = TRAINING + HELD_OUT
-  keys = jax.random.split(jax.random.key(SEED), count)
+def bench(kind: str, nu_L: np.ndarray, count: int = COUNT, seed: int = SEED) -> Setting:
+  """The reference and `drawn` instruments of a kind on an even axis [cm^-1], stacked: leaves
+  [1 + I, ...], by default in the order of `NAMES`.
+  """
+  numbers, frame = drawn(kind, count, seed), frame_of(kind, nu_L)
+  keys = jax.random.split(jax.random.key(seed), count)
   r_IxL = np.stack([smooth(key, frame.nu_L, RESPONSE_CM[kind]) for key in keys])
   columns = {
     'window_L': np.stack([_window(kind, fwhm_cm, frame) for fwhm_cm in numbers['fwhm_cm']]),

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from spectra_jax import figures
+from spectra_jax.tables import statistics
 from spectra_jax.tables.cells import Cell, Line
 from spectra_jax.tables.spec import Table
 from spectra_jax.workdir import write_bytes_atomic, write_json_atomic
@@ -136,11 +137,17 @@ def notes(table: Table, lines: Sequence[Line]) -> list[str]:
     text.append(
       f'p: against {table.against!r}, {table.test} test paired by test groups, Holm correction for '
       f'{sum(cell.p is not None for cell in cells)} comparisons; it takes the trained models as '
-      'given. Within seeds: the interval of the difference over seeds and groups holds 0'
+      f'given. The least that {statistics.SWAPS:,} swaps can show is {_least(cells):.1g}. '
+      'Within seeds, or groups where there is one run: the interval of the difference holds 0'
     )
   sources = {f'{line.label}: {c.source}' for line in lines for c in line.cells if c.source}
   text += sorted(sources)
   return text
+
+
+def _least(cells: Sequence[Cell]) -> float:
+  """The smallest p that random swaps give, on both sides, times the number of comparisons."""
+  return 2 * sum(cell.p is not None for cell in cells) / (statistics.SWAPS + 1)
 
 
 def cell_text(cell: Cell) -> str:
@@ -158,7 +165,8 @@ def cell_text(cell: Cell) -> str:
     text += f' [{show(cell.low)}, {show(cell.high)}]'
   if cell.p_holm is not None:
     text += f', p {cell.p_holm:.2g}'
-    text += ', within seeds' if cell.difference.low <= 0 <= cell.difference.high else ''
+    within = cell.difference.low <= 0 <= cell.difference.high
+    text += f', within {"seeds" if len(cell.runs) > 1 else "groups"}' * within
   if cell.lacking:
     several = 's' if len(cell.lacking) > 1 else ''
     text += f', seed{several} {", ".join(map(str, cell.lacking))} {MISSING}'

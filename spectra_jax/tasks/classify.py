@@ -122,7 +122,7 @@ class Task(WholeSpectrum):
     return {name: of[name](inputs) for name in names}
 
   def selection(self, scores: Scores, mean: Scores, kind_N: np.ndarray) -> dict[str, float]:
-    """Numbers logged at each validation; 'error', 1 - top-1, picks the best model."""
+    """Numbers logged at each validation; 'error' is 1 - top-1."""
     del mean, kind_N
     return {'error': 1 - float(scores['top1']), **{name: float(x) for name, x in scores.items()}}
 

@@ -151,8 +151,8 @@ class Task:
     return {name: np.concatenate([predict(name, k) for k in self._seen]) for name in names}
 
   def selection(self, scores: Scores, mean: Scores, kind_N: np.ndarray) -> dict[str, float]:
-    """Numbers logged at each validation; 'nre', the mean over directions of the error over that of
-    the mean spectrum, picks the best model.
+    """Numbers logged at each validation; 'nre' is the error over that of the mean spectrum, a mean
+    of directions.
     """
     del kind_N
     return cross_report.selection(scores, mean, self.options.directions)

@@ -12,9 +12,10 @@ both are hidden. From each view the model gives
   cross           the other kind of spectrum, as computed               cross_mse
   physics         n and k of a medium whose spectrum is the reference   physics_mse
 
-and its latents are asked to keep apart what they are named after:
+and its latents are asked to keep apart what they are named after (IR and Raman of a molecule have
+latents of their own: one does not tell the other):
 
-  z_chem          alike for the views of one molecule, unlike otherwise contrastive
+  z_chem          alike for the views of one spectrum, unlike otherwise contrastive
                   the same distribution for the views of one molecule   view_consistency
                   as one cloud for reference and instruments            sinkhorn
                   of no use to a classifier of instruments              adversary
@@ -219,7 +220,7 @@ class Task:
     return self.masked.metrics(apart(outputs['reconstruction']), hidden)
 
   def selection(self, scores: Scores, mean: Scores, kind_N: np.ndarray) -> dict[str, float]:
-    """Numbers logged at each validation; 'nre', the mean over kinds, picks the best model."""
+    """Numbers logged at each validation; 'nre' is the mean over kinds."""
     del kind_N
     pair = (scores['masked'], mean['masked'])
     found = self.masked.selection(*pair, self._kind_N('validation'))
@@ -240,7 +241,7 @@ class Task:
         raise LatentLost(
           f'error: {name} is {validation[name]:.3g} at step {step}, expected at least {least:g}: '
           'the latent is lost; lower loss.weights.model.information_bottleneck or raise '
-          f'task.foundation.free_nats, or set task.foundation.{ALARMS[name]} to 0 to go on'
+          f'task.foundation.free_nats, or set task.foundation.{ALARMS[name]} to 0, in a new workdir'
         )
 
   def report(
@@ -374,6 +375,16 @@ def _check(config: ConfigDict, spectra: Mapping[str, Spectra]) -> None:
       'simulated instruments measure; set dataset.name = computed'
     )
   o = config.task.foundation
+  if config.task.masked.drift_cm:
+    raise ValueError(
+      f'task.masked.drift_cm is {config.task.masked.drift_cm}, expected 0 for the task foundation, '
+      'whose instruments move axes themselves; set it to 0'
+    )
+  if not o.erasure_molecules > 0:
+    raise ValueError(
+      f'task.foundation.erasure_molecules is {o.erasure_molecules}, expected at least 1: on them '
+      'is measured what z_chem tells of instruments; raise it'
+    )
   if config.foundation.heads.cross and len(spectra) != 2:
     raise ValueError(
       f'foundation.heads.cross is set and the data set gives {", ".join(spectra)}, expected two '

@@ -188,7 +188,7 @@ class Task:
     return arrays | told
 
   def selection(self, scores: Scores, mean: Scores, kind_N: np.ndarray) -> dict[str, float]:
-    """Numbers logged at each validation; 'nre', their mean over kinds, picks the best model."""
+    """Numbers logged at each validation; 'nre' is their mean over kinds."""
     nre = {
       f'nre_{kind}': metrics.ratio(scores['error'][0][kind_N == k], mean['error'][0][kind_N == k])
       for k, kind in enumerate(self.kinds)
@@ -198,10 +198,11 @@ class Task:
   def report(
     self, scores: Scores, baselines: Mapping[str, Scores], kind_N: np.ndarray
   ) -> dict[str, dict]:
-    """kind -> NRE of the model and of the baselines with bootstrap intervals, and by region."""
-    methods = {'model': scores, **baselines}
+    """kind -> NRE of the model and of the baselines, with intervals over groups, and by region."""
+    methods, groups_N = {'model': scores, **baselines}, self.groups('test')
+    of = lambda own_N: {name: _rows(s, own_N) for name, s in methods.items()}
     return {
-      kind: self._kind_report({name: _rows(s, kind_N == k) for name, s in methods.items()})
+      kind: self._kind_report(of(kind_N == k), groups_N[kind_N == k])
       for k, kind in enumerate(self.kinds)
     }
 
@@ -312,11 +313,11 @@ class Task:
     best, _ = inpainting.choose_shrinkage(train, groups, masks, self.options.shrinkage_folds)
     return inpainting.fit_gaussian(train, best).predict(values, visible)
 
-  def _kind_report(self, methods: Mapping[str, Scores]) -> dict[str, Any]:
+  def _kind_report(self, methods: Mapping[str, Scores], groups_N: np.ndarray) -> dict[str, Any]:
     of = lambda name, key='error': methods[name][key][0]
     nre = {name: metrics.ratio(of(name), of('mean')) for name in methods}
     pair = lambda name: Terms('ratio', np.float64([of(name), of('mean')]))
-    interval = {name: pair(name).interval(range(len(of('mean')))) for name in methods}
+    interval = {name: pair(name).interval(groups_N) for name in methods}
     regions = {
       region: {
         name: metrics.ratio(of(name, f'error/{region}'), of('mean', f'error/{region}'))

@@ -95,8 +95,8 @@ class Task(WholeSpectrum):
     return found
 
   def selection(self, scores: Scores, mean: Scores, kind_N: np.ndarray) -> dict[str, float]:
-    """Numbers logged at each validation; 'error', RMSEP over that of the training mean, averaged
-    over targets, picks the best model.
+    """Numbers logged at each validation; 'error' is RMSEP over that of the training mean, averaged
+    over targets.
     """
     del kind_N
     errors = {

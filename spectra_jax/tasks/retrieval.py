@@ -196,8 +196,8 @@ class Task:
     return params
 
   def selection(self, scores: Scores, mean: Scores, kind_N: np.ndarray) -> dict[str, float]:
-    """Numbers logged at each validation; 'error', the share of first answers that are wrong where
-    both kinds are measured, picks the best model.
+    """Numbers logged at each validation; 'error' is the share of first answers that are wrong where
+    both kinds are measured.
     """
     del mean, kind_N
     recall = {f'recall_1_{mode}': float(scores[f'{mode}.recall_1']) for mode in MODES}

@@ -2,8 +2,9 @@
 
 A library of all molecules is measured on one simulated spectrometer, the queries on another
 (spectra_jax/datasets/instruments.py); queries are molecules of a side, IR and Raman apart. Training
-shows the same molecule on two of the other instruments, drawn anew each time, and asks for the
-partner among the batch. Baselines compare spectra as they were measured: by their cosine, and by
+shows the same molecule on two other instruments, drawn anew each time, and asks for the partner
+among the batch: the six of the bench, or many that come from the same ranges and are no others'.
+Baselines compare spectra as they were measured: by their cosine, and by
 that of their slopes, which no flat baseline touches, smoothed as much as the validation side likes.
 """
 
@@ -40,7 +41,17 @@ INSTRUMENTS = {
   'validation': (1, 2),
   'test': (1 + instruments.TRAINING, 2 + instruments.TRAINING),
 }
-WINDOWS = (5, 9, 13, 19, 27, 39)  # points of the parabola whose slope is taken, to be chosen from
+OTHERS = 1  # seed of instruments that are drawn for training
+WINDOWS = (
+  5,
+  9,
+  13,
+  19,
+  27,
+  39,
+  55,
+  79,
+)  # points of the parabola whose slope is taken, to be chosen from
 Outputs = Mapping[str, np.ndarray]
 Scores = Mapping[str, Terms]
 
@@ -96,6 +107,7 @@ class Task:
     split: who is in training, validation and test.
     scale_K: training-set root mean square of sqrt(intensity), a kind.
     benches: kind -> all instruments.
+    trained_on: kind -> those that training measures on.
   """
 
   config: ConfigDict
@@ -105,6 +117,7 @@ class Task:
   split: Split
   scale_K: np.ndarray
   benches: Mapping[str, instruments.Setting]
+  trained_on: Mapping[str, instruments.Setting]
 
   # --- what the loop calls -------------------------------------------------------------------
 
@@ -148,12 +161,14 @@ class Task:
     """Measures: in training on two instruments, else on that of the library or of the queries."""
     del step
     if train:
-      number_BxW = jax.vmap(_two_instruments)(keys_B)
+      benches, count = self.trained_on, len(self.trained_on[self.kinds[0]].read)
+      number_BxW = jax.vmap(lambda key: _two_instruments(key, count))(keys_B)
     else:
+      benches = self.benches
       number_BxW = batch['instrument'][:, None]
       keys_B = jax.vmap(_held_out_key)(batch['row'], batch['instrument'])
     views = [
-      self._measured(keys_B, w, batch['values'], batch['kind'], number_BxW[:, w])
+      self._measured(benches, keys_B, w, batch['values'], batch['kind'], number_BxW[:, w])
       for w in range(number_BxW.shape[1])
     ]
     inputs = {'values_BxWxL': jnp.stack(views, 1), 'kind_B': batch['kind']}
@@ -262,14 +277,14 @@ class Task:
 
   # --- parts ---------------------------------------------------------------------------------
 
-  def _measured(self, keys_B, view, values_BxL, kind_B, number_B) -> jax.Array:
+  def _measured(self, benches, keys_B, view, values_BxL, kind_B, number_B) -> jax.Array:
     """[B, L] scaled roots as these instruments give them; what is below zero counts as zero."""
 
     def one(key, values_L, k, number):
       key = jax.random.fold_in(key, view)
       of_kinds = [
         lambda key, x, i, kind=kind: instruments.measured(
-          key, x, instruments.pick(self.benches[kind], i), instruments.frame_of(kind, self.nu_L)
+          key, x, instruments.pick(benches[kind], i), instruments.frame_of(kind, self.nu_L)
         )
         for kind in self.kinds
       ]
@@ -318,10 +333,9 @@ def _held_out_key(row: jax.Array, number: jax.Array) -> jax.Array:
   return jax.random.fold_in(jax.random.fold_in(jax.random.key(masked.EVAL_SEED), row), number)
 
 
-def _two_instruments(key: jax.Array) -> jax.Array:
-  """[2] different ones of those that are trained on, the reference among them."""
-  key = jax.random.fold_in(key, 2)
-  return jax.random.choice(key, 1 + instruments.TRAINING, (2,), replace=False)
+def _two_instruments(key: jax.Array, count: int) -> jax.Array:
+  """[2] different ones of so many, the reference among them."""
+  return jax.random.choice(jax.random.fold_in(key, 2), count, (2,), replace=False)
 
 
 def _unit(x_NxV: np.ndarray) -> np.ndarray:
@@ -349,4 +363,19 @@ def build(config: ConfigDict, spectra: Mapping[str, Spectra], split: Split) -> T
   roots.check_intensities(spectra)
   scale = [roots.constants(spectra[kind].values, split.train)[0] for kind in kinds]
   benches = {kind: instruments.bench(kind, nu_L) for kind in kinds}
-  return Task(config, nu_L, kinds, spectra, split, np.array(scale), benches)
+  trained_on = {kind: _trained_on(config, kind, benches[kind], nu_L) for kind in kinds}
+  return Task(config, nu_L, kinds, spectra, split, np.array(scale), benches, trained_on)
+
+
+def _trained_on(
+  config: ConfigDict, kind: str, bench: instruments.Setting, nu_L: np.ndarray
+) -> instruments.Setting:
+  count = config.task.spectrum_search.instruments
+  if count < 0:
+    raise ValueError(
+      f'task.spectrum_search.instruments is {count}, expected 0 for the six of the bench or how '
+      'many are drawn for training; correct it'
+    )
+  if count:
+    return instruments.bench(kind, nu_L, count, OTHERS)
+  return jax.tree.map(lambda leaf: leaf[: 1 + instruments.TRAINING], bench)
