@@ -8,10 +8,11 @@ of M of them the squared error of the mean is theirs less the spread between the
 (Krogh & Vedelsby 1995, Adv. Neural Inf. Process. Syst. 7, 231). It takes M times the work.
 """
 
+import hashlib
 import json
 import pathlib
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -30,7 +31,7 @@ def evaluate(workdirs: Sequence[pathlib.Path], folder: pathlib.Path) -> dict[str
   A report that is there is not made again.
 
   Returns:
-    The report: that of a run, with the seeds and identities of its `members`.
+    The report: that of a run, with seeds, identities and a hash of the results of its `members`.
 
   Raises:
     ValueError: fewer than two runs, runs that differ by more than their seed or have one seed
@@ -42,7 +43,10 @@ def evaluate(workdirs: Sequence[pathlib.Path], folder: pathlib.Path) -> dict[str
   runs = [run_files.read(workdir / 'report.json') for workdir in workdirs]
   _check(runs)
   reports = [run.report for run in runs]
-  about = [{'seed': one['seed'], 'identity': one['identity']} for one in reports]
+  about = [
+    {'seed': one['seed'], 'identity': one['identity'], 'results': _hash(one['results'])}
+    for one in reports
+  ]
   if (folder / 'report.json').exists():
     return _checked(folder / 'report.json', about)
   members = [trained.load(workdir) for workdir in workdirs]
@@ -65,6 +69,10 @@ def evaluate(workdirs: Sequence[pathlib.Path], folder: pathlib.Path) -> dict[str
   scores.write(folder, scores.by_group(ratios, run.task.groups('test')))
   write_json_atomic(folder / 'report.json', document)
   return document
+
+
+def _hash(results: Mapping[str, Any]) -> str:
+  return hashlib.sha256(json.dumps(results, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _checked(path: pathlib.Path, members: list[dict[str, Any]]) -> dict[str, Any]:

@@ -203,11 +203,11 @@ def heed(task: Any, step: int, validation: Mapping[str, float]) -> None:
     task.alarm(step, validation)
 
 
-def completed(task: Any, outputs: Any, predict: Callable, params: Any) -> Any:
-  """The outputs, with what a task that has `completed` fits to those of other examples."""
-  if not hasattr(task, 'completed'):
+def with_fitted(task: Any, outputs: Any, predict: Callable, params: Any) -> Any:
+  """The outputs, with what a task that has `with_fitted` fits to those of other examples."""
+  if not hasattr(task, 'with_fitted'):
     return outputs
-  return task.completed(outputs, functools.partial(predict, params))
+  return task.with_fitted(outputs, functools.partial(predict, params))
 
 
 # ---- the loop ---------------------------------------------------------------
@@ -328,7 +328,7 @@ def finish(
   """
   task = run.task
   params = averaged(state)
-  outputs = completed(task, predict(params, task.examples('test')), predict, params)
+  outputs = with_fitted(task, predict(params, task.examples('test')), predict, params)
   baselines = task.baselines('test')
   results, ratios = judged(task, outputs, baselines)
   speed = log.spectra_per_second

@@ -4,8 +4,9 @@ import json
 import pathlib
 from typing import Any
 
-from spectra_jax import train, weights
+from spectra_jax import report, scores, splits, train, weights
 from spectra_jax.checkpoint import Checkpoints
+from spectra_jax.workdir import write_json_atomic
 
 # A run is looked at on one device, whatever it was trained on.
 PARALLEL = {'map': 'shard_map', 'devices': 1, 'fsdp': 1, 'seq': 1}
@@ -28,12 +29,37 @@ def load(workdir: pathlib.Path) -> tuple[train.Run, Any]:
   return run, train.averaged(restored[0])
 
 
+def evaluate(workdir: pathlib.Path) -> dict[str, Any]:
+  """Judges a finished run anew: its report with other results, also in report.json and scores.npz.
+
+  Returns:
+    The report; 'evaluated' has versions, device and commit of this evaluation.
+
+  Raises:
+    ValueError: a run without a report; see also `load`.
+  """
+  path = workdir / 'report.json'
+  if not path.exists():
+    raise ValueError(f'{path} is missing; expected a run that has finished; train it to its end')
+  document = json.loads(path.read_text())
+  run, params = load(workdir)
+  task, predict = run.task, train.make_predict(run)
+  outputs = predict(params, task.examples('test'))
+  outputs = train.with_fitted(task, outputs, predict, params)
+  results, ratios = train.judged(task, outputs, task.baselines('test'))
+  split = splits.told(task.split)
+  document |= {'results': dict(results), 'split': split, 'evaluated': report.provenance()}
+  scores.write(workdir, scores.by_group(ratios, task.groups('test')))
+  write_json_atomic(path, document)
+  return document
+
+
 def _run(workdir: pathlib.Path) -> train.Run:
   path = workdir / 'config.json'
   if not path.exists():
     raise ValueError(f'{path} is missing; expected the folder of a run; give another --workdir')
   document = json.loads(path.read_text())
-  config = weights.completed(document['config'] | {'parallel': PARALLEL})
+  config = weights.with_later_keys(document['config'] | {'parallel': PARALLEL})
   run = train.prepare(config, str(workdir))
   if run.data_hash != document['data_hash']:
     raise ValueError(

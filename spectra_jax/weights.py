@@ -48,7 +48,7 @@ class Weights:
   @property
   def config(self) -> ConfigDict:
     """The config of the run, locked."""
-    return completed(self.about['config'])
+    return with_later_keys(self.about['config'])
 
   @property
   def kinds(self) -> tuple[str, ...]:
@@ -151,7 +151,7 @@ def flat(tree: Tree, prefix: str = '') -> dict[str, Any]:
   return found
 
 
-def completed(stored: Mapping[str, Any]) -> ConfigDict:
+def with_later_keys(stored: Mapping[str, Any]) -> ConfigDict:
   """The config of a run from its JSON, locked. Keys that came after the run are as
   configs/default.py has them, with which every run stays what it was.
   """

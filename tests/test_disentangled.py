@@ -336,7 +336,7 @@ def test_the_instrument_is_erased_by_training_molecules_alone():
 
   outputs = latents(task.examples('test')) | {'inst_mean': np.zeros(1)}
   asked.clear()
-  found = task.completed(outputs, latents)
+  found = task.with_fitted(outputs, latents)
   rows = np.concatenate(asked)
   assert len(set(rows)) == len(rows) <= 64
   assert set(rows) < set(task.split.train)
@@ -345,7 +345,7 @@ def test_the_instrument_is_erased_by_training_molecules_alone():
     mean = found['chem_erased'][:, k, FIRST:]
     assert np.var([mean[number == one].mean(0)[:9] for one in range(1, 7)], 0).max() < 0.01
     np.testing.assert_allclose(mean[..., 9:], outputs['chem_mean'][:, k, FIRST:, 9:], atol=2.0)
-  assert task.completed({'reconstruction': 0}, latents) == {'reconstruction': 0}
+  assert task.with_fitted({'reconstruction': 0}, latents) == {'reconstruction': 0}
 
 
 # ---- the whole loop ---------------------------------------------------------

@@ -1,5 +1,6 @@
 """Runs that differ by their seed as one model."""
 
+import hashlib
 import json
 
 import numpy as np
@@ -45,6 +46,31 @@ def test_the_mean_is_better_by_the_spread_between_its_members(tmp_path):
     np.testing.assert_allclose(document['results'][kind]['nre'], want, rtol=1e-4)
 
 
+@pytest.mark.slow  # a run
+def test_evaluation_alone_finds_what_training_ended_with(tmp_path):
+  folder = run(tmp_path / 'one', 0)
+  path = folder / 'report.json'
+  before = json.loads(path.read_text())
+  broken = before | {'results': {}}
+  path.write_text(json.dumps(broken))
+  (folder / 'scores.npz').unlink()
+  words = ('-m', 'experiments.evaluate', f'--runs={tmp_path}/*')
+  printed = json.loads(processes.finish(processes.start(*words)).splitlines()[-1])
+  after = json.loads(path.read_text())
+  assert printed == {str(folder): after['results']}
+  assert after.pop('evaluated')['commit'] is not None
+  np.testing.assert_allclose(
+    [after['results'][kind]['nre'] for kind in ('ir', 'raman')],
+    [before['results'][kind]['nre'] for kind in ('ir', 'raman')],
+    rtol=1e-5,
+  )
+  assert {**after, 'results': 0} == {**before, 'results': 0}
+  assert (folder / 'scores.npz').exists()
+  path.unlink()
+  with pytest.raises(ValueError, match=r'report.json is missing; expected a run that has'):
+    trained.evaluate(folder)
+
+
 def reported(folder, seed, task='masked', **more):
   split = {'regime': 'grouped', 'hash': 'abc'}
   config = {'seed': seed, 'task': {'name': task}, **more}
@@ -71,12 +97,18 @@ def test_members_differ_by_their_seed_alone(tmp_path, second, words):
 
 def test_a_report_that_is_there_is_of_these_members_or_refused(tmp_path):
   runs = [reported(tmp_path / name, seed) for seed, name in enumerate('abc')]
-  made = {'members': [{'seed': seed, 'identity': f'{seed}'} for seed in (0, 1)], 'results': {}}
+  digest = hashlib.sha256(b'{}').hexdigest()[:16]
+  members = [{'seed': seed, 'identity': f'{seed}', 'results': digest} for seed in (0, 1)]
+  made = {'members': members, 'results': {}}
   (tmp_path / 'both').mkdir()
   (tmp_path / 'both' / 'report.json').write_text(json.dumps(made))
   assert ensemble.evaluate(runs[:2], tmp_path / 'both') == made
   with pytest.raises(ValueError, match='of other runs than the 3 that are asked for'):
     ensemble.evaluate(runs, tmp_path / 'both')
+  again = json.loads((runs[0] / 'report.json').read_text()) | {'results': {'nre': 1.0}}
+  (runs[0] / 'report.json').write_text(json.dumps(again))
+  with pytest.raises(ValueError, match='of other runs than the 2 that are asked for'):
+    ensemble.evaluate(runs[:2], tmp_path / 'both')
 
 
 def test_one_run_and_classes_are_no_mean_of_spectra(tmp_path):

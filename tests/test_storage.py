@@ -128,7 +128,7 @@ def test_keys_that_came_later_are_the_usual_ones_and_terms_are_not_added():
   c.loss.weights.model = {'info_nce': 2.0}
   older = json.loads(c.to_json())
   del older['task']['masked']['drift_cm'], older['data'], older['backbone']['linoss']['heads']
-  found = weights.completed(older)
+  found = weights.with_later_keys(older)
   assert found.to_dict() == c.to_dict()
   assert found.loss.weights.model.to_dict() == {'info_nce': 2.0}
 

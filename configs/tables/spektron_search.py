@@ -17,8 +17,8 @@ def get_config() -> ConfigDict:
   c.caption = (
     'Spectra of molecules of unseen formulas, measured on a simulated instrument, found among '
     'those of all molecules on another; nothing was trained or chosen on either of the two, and '
-    'those of training come from the same ranges. How many points a slope is taken over was chosen on '
-    'validation molecules and other instruments.'
+    'those of training come from the same ranges. How many points a slope is taken over was '
+    'chosen on validation molecules and other instruments.'
   )
   row = lambda label, method, trained_on: {
     'label': label,

@@ -165,7 +165,7 @@ class Task:
     """Inputs and targets of one whole side, on its fixed masks, days and noise."""
     return jax.jit(lambda batch: self.inputs(None, 0, batch, train=False))(self.examples(side))
 
-  def completed(
+  def with_fitted(
     self, outputs: Outputs, predict: Callable[[Mapping[str, np.ndarray]], Outputs]
   ) -> Outputs:
     """Adds 'chem_erased': the means of z_chem without what tells a linear reader the instrument.
