@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from spectra_jax import trained, weights
+from spectra_jax.tasks import masked
 
 OTHERS = ('gaussian', 'linear')
 # Of report.json: where the numbers come from.
@@ -16,9 +17,10 @@ TOLD = (
 
 CARD = """# Model card: the weights that ship
 
-A {backbone} model of {parameters:,} parameters that fills in hidden bands of IR and Raman spectra
-of small molecules, and whose features are a start for other tasks. `from spectra_jax import
-load_pretrained` reads it; [tour.md](tour.md) uses it.
+A model of {parameters:,} parameters (backbone `{backbone}`) that fills in hidden bands of IR and
+Raman spectra of small molecules. `from spectra_jax import load_pretrained` reads it;
+[tour.md](tour.md) uses it; what its features are worth elsewhere is in
+[foundation.md](foundation.md).
 
 ## What it has seen
 
@@ -49,7 +51,7 @@ NRE by region:
 - Lines are {fwhm_cm:g} cm^-1 wide: the narrower or broader those of a sample, the further away it
   is from all that was seen.
 - Nothing outside {low_cm:g} to {high_cm:g} cm^-1. Near infrared needs weights read on a stretched
-  axis (`configs/spektron_adapt.py`); what they bring there is measured against a random network.
+  axis (`configs/spektron_adapt.py`).
 - Intensities of a filled band come without an interval.
 
 ## Where it comes from
@@ -112,7 +114,8 @@ def page(about: Mapping[str, Any], path: pathlib.Path, digest: str) -> str:
     digest=digest[:16],
     **{name: about[name] for name in ('parameters', 'seed', 'device', 'cpu_cores')},
     **{name: config['axis'][name] for name in ('low_cm', 'high_cm', 'points')},
-    **{name: config['dataset']['computed'][name] for name in ('line_shape', 'fwhm_cm')},
+    line_shape=config['dataset']['computed']['line_shape'].capitalize(),
+    fwhm_cm=config['dataset']['computed']['fwhm_cm'],
     **{name: config['task']['masked'][name] for name in ('band_cm', 'ratio')},
   )
 
@@ -125,8 +128,9 @@ def _row(kind: str, found: Mapping[str, Any]) -> str:
 
 def _regions(about: Mapping[str, Any]) -> list[str]:
   kinds, results = about['kinds'], about['results']
-  lines = ['| region | ' + ' | '.join(kinds) + ' |', '|---' * (1 + len(kinds)) + '|']
+  lines = ['| region [cm^-1] | ' + ' | '.join(kinds) + ' |', '|---' * (1 + len(kinds)) + '|']
   for region in results[kinds[0]]['regions']:
     nre = (f'{results[kind]["regions"][region]["model"]:.3f}' for kind in kinds)
-    lines.append(f'| {region.replace("_", " ")} | ' + ' | '.join(nre) + ' |')
+    low, high = masked.REGIONS[region]
+    lines.append(f'| {region.replace("_", " ")}, {low:g}-{high:g} | ' + ' | '.join(nre) + ' |')
   return lines

@@ -36,8 +36,15 @@ def test_commands_and_files_exist():
 def test_printed_run_is_a_committed_report():
   """The block copied from the quick run holds the numbers of its report."""
   report = json.loads((readme.RESULTS / 'pretrain' / 'quick' / 'report.json').read_text())
-  for kind in ('ir', 'raman'):
-    assert f'{report["results"][kind]["nre"]:.3f}' in TEXT
+  (block,) = re.findall(r'```\n(step 0/2500.*?)```', TEXT, re.DOTALL)
+  rows = {line.split()[0]: line for line in block.splitlines() if ' [' in line}
+  for method in ('model', 'linear', 'nearest', 'gaussian', 'mean'):
+    for kind in ('ir', 'raman'):
+      found = report['results'][kind]
+      low, high = found['intervals'][method]
+      value = found['nre' if method == 'model' else method]
+      assert f'{value:.3f} [{low:.3f}, {high:.3f}]' in rows[method]
+  assert f'"wall_s": {report["wall_s"]}' in block
 
 
 def test_the_example_runs_and_its_bound_covers_the_truth():

@@ -13,6 +13,7 @@ from spectra_jax.tables.runs import Run
 from spectra_jax.tables.spec import MODEL, Column, Table
 from spectra_jax.tables.statistics import Interval
 
+SAMPLES = 'test samples'  # what the interval of a report is over, where it is all there is
 REPORTED_LEVEL = 0.95  # of intervals in report.json, see spectra_jax/metrics.py
 
 
@@ -177,7 +178,7 @@ def _take_reported(cell: Cell, table: Table, method: str) -> None:
   path = cell.column.interval.format(method=method)
   ends = cell.runs[0].number(path) if path else None
   if ends is not None and table.level == REPORTED_LEVEL:
-    (cell.low, cell.high), cell.over = ends, 'test samples'
+    (cell.low, cell.high), cell.over = ends, SAMPLES
 
 
 def _of_baseline(

@@ -10,7 +10,7 @@ from typing import Any
 
 from spectra_jax import figures
 from spectra_jax.tables import statistics
-from spectra_jax.tables.cells import Cell, Line
+from spectra_jax.tables.cells import SAMPLES, Cell, Line
 from spectra_jax.tables.spec import Table
 from spectra_jax.workdir import write_bytes_atomic, write_json_atomic
 
@@ -128,6 +128,11 @@ def notes(table: Table, lines: Sequence[Line]) -> list[str]:
     most = max(len(cell.runs) for cell in cells)
     what = f'mean over {most} seeds' if most > 1 else 'one run'
     text.append(f'{what} [{100 * table.level:g} % interval over {"; ".join(over)}]')
+  of_samples = [line.label for line in lines if any(c.over == SAMPLES for c in line.cells)]
+  if of_samples and len(over) > 1:
+    text.append(
+      f'over {SAMPLES}, which is too narrow where groups are alike: {"; ".join(of_samples)}'
+    )
   if any('splits' in words for words in over):
     text.append(
       'over splits: training sides overlap, so it is that of Nadeau and Bengio (2003), wider than '
