@@ -198,6 +198,8 @@ def test_a_cell_reads_as_its_numbers():
   cell.difference = Interval(0.1, 0.05, 0.2)
   assert output.cell_text(cell) == '2.000 [1.000, 3.400], p 0.03, seeds 1, 2 missing'
   cell.difference = Interval(0.1, -0.05, 0.2)
+  assert 'p 0.03, within groups, seeds 1' in output.cell_text(cell)
+  cell.runs = [None, None]
   assert 'p 0.03, within seeds, seeds 1' in output.cell_text(cell)
 
 
@@ -265,6 +267,43 @@ def test_what_is_missing_says_so_and_is_counted(root):
   assert '| mamba | missing | missing |' in text
   summary = output.write(make_table(), found, root / 'tables')
   assert (summary['cells'], summary['missing'], summary['lacking_seeds']) == (6, 2, 8)
+
+
+def test_a_page_has_the_columns_that_it_names_in_that_order_and_rows_with_runs(root):
+  absent = ROW | {'label': 'mamba', 'where': {'backbone.name': 'mamba'}}
+  given = {'rows': (ROW, absent), 'page': (MINUTES['label'], NRE['label'])}
+  text = output.markdown(make_table(**given), lines(root, **given), root, page=True)
+  head, _, first, *_ = text.splitlines()
+  assert head == '|  | time (min) | IR NRE |'
+  mean = np.mean(
+    [numbers('linoss', seed)[0].sum() / numbers('linoss', seed)[1].sum() for seed in range(3)]
+  )
+  assert first.startswith(f'| linoss | 2 | {mean:.3f} [')
+  assert 'mamba' not in text
+  narrow = output.markdown(
+    make_table(**given | {'page': ('IR NRE',)}), lines(root), root, page=True
+  )
+  assert narrow.splitlines()[0] == '|  | IR NRE |'
+  with pytest.raises(ValueError, match=r"has 'hours' in `page`, expected columns IR NRE, time"):
+    make_table(page=('hours',))
+
+
+def test_groups_that_no_score_is_about_are_not_counted_as_tested(root):
+  for path in (root / 'sweep').glob('*/scores.npz'):
+    arrays = dict(np.load(path))
+    scores.write(
+      path.parent,
+      {
+        **arrays,
+        'ir.nre': arrays['ir.nre'] * (np.arange(12) < 7),
+        'ir.gaussian': arrays['ir.gaussian'] * (np.arange(12) < 7),
+      },
+    )
+    report = json.loads((path.parent / 'report.json').read_text())
+    total = np.load(path)['ir.nre'].sum(1)
+    report['results']['ir']['nre'] = float(total[0] / total[1])
+    (path.parent / 'report.json').write_text(json.dumps(report))
+  assert 'abc, 7 test groups' in output.markdown(make_table(), lines(root), root)
 
 
 def test_keys_of_runs_that_are_not_there_yet_are_no_mistake(root):

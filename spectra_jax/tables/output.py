@@ -81,8 +81,8 @@ def markdown(table: Table, lines: Sequence[Line], folder: pathlib.Path, page: bo
     for line in part:
       if page and not any(cell.value is not None for cell in line.cells):
         continue
-      cells = [cell for cell in line.cells if cell.column.label in shown]
-      text.append(row([line.label, *map(text_of, cells)]))
+      of = {cell.column.label: text_of(cell) for cell in line.cells}
+      text.append(row([line.label, *(of[label] for label in shown)]))
     text.append('')
   return '\n'.join([*text, table.caption, '', *(f'* {note}' for note in notes(table, lines)), ''])
 
