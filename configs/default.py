@@ -223,7 +223,7 @@ def get_config() -> ConfigDict:
   c.task.spectrum_search = ConfigDict()
   c.task.spectrum_search.embedding = 128  # numbers of an embedding
   c.task.spectrum_search.instruments = 0  # drawn for training from the same ranges; 0 = the six
-  c.task.spectrum_search.slopes = False  # the model reads slopes of intensities, not their roots
+  c.task.spectrum_search.slope_cm = 0.0  # the model reads slopes over this width; 0 = roots
 
   c.augment = ConfigDict()  # of training spectra, by tasks that say so; magnitude 0 = off
   c.augment.mixing = ConfigDict()

@@ -61,14 +61,15 @@ class SearchModel(nn.Module):
 
   Attributes:
     tokenizer, backbone, head: modules; the head gives vectors of length 1.
-    slopes: read the slopes of the intensities, of root mean square 1, for the roots: fluorescence
-      and scatter are smooth, and under a root what lies on them becomes small.
+    slope_cm: read for the roots the slopes of intensities over so many cm^-1, of root mean square
+      1: fluorescence and scatter are smooth, and under a root what lies on them becomes small; 0 =
+      read the roots.
   """
 
   tokenizer: nn.Module
   backbone: nn.Module
   head: nn.Module
-  slopes: bool
+  slope_cm: float
 
   @nn.compact
   def __call__(
@@ -77,7 +78,7 @@ class SearchModel(nn.Module):
     """{'point': [B, W, V]} of W measurements of the same samples."""
     batch, views, points = values_BxWxL.shape
     values = values_BxWxL.swapaxes(0, 1).reshape(-1, points)  # one view after the other
-    values = slopes(values, nu_L) if self.slopes else values
+    values = slopes(values, nu_L, self.slope_cm) if self.slope_cm else values
     seen = jnp.ones(values.shape, bool)
     x = self.tokenizer(values, seen, jnp.tile(kind_B, views), nu_L)
     every = np.ones(x.shape[:2], bool)  # what a token saw is in its channels
@@ -87,12 +88,30 @@ class SearchModel(nn.Module):
     return {'point': unit.reshape(views, batch, -1).swapaxes(0, 1)}
 
 
-def slopes(roots_NxL: jax.Array, nu_L: np.ndarray) -> jax.Array:
-  """Slopes of the squares along the axis, over their root mean square: [N, L]; of none 0."""
-  step_L = np.gradient(np.asarray(nu_L, np.float64))
-  slope_NxL = jnp.gradient(roots_NxL**2, axis=-1) / jnp.asarray(step_L / step_L.mean(), jnp.float32)
+def slopes(roots_NxL: jax.Array, nu_L: np.ndarray, width_cm: float) -> jax.Array:
+  """Slopes of the squares over their root mean square: [N, L]; of none 0.
+
+  The slope at a point is that of the straight line of least squares through all points within half
+  of width_cm, which has noise of its own to the power -3/2 of their number,
+
+    s_i = sum_k k x_(i+k) / sum_k k^2 ,  k = -h..h ,
+
+  which is Savitzky and Golay's of degree 1 and 2; beyond the ends x is as at the ends.
+
+  Args:
+    roots_NxL: of intensities.
+    nu_L: even wavenumbers [cm^-1].
+    width_cm: at least two steps.
+  """
+  half = max(1, round(width_cm / 2 / abs(nu_L[1] - nu_L[0])))
+  offset_K = np.arange(-half, half + 1, dtype=np.float32)
+  taps_K = jnp.asarray(offset_K[::-1] / (offset_K**2).sum())  # convolve turns them about
+  intensity_NxL = roots_NxL**2
+  padded = jnp.pad(intensity_NxL, ((0, 0), (half, half)), mode='edge')
+  slope_NxL = jax.vmap(lambda x: jnp.convolve(x, taps_K, mode='valid'))(padded)
   size_Nx1 = jnp.sqrt((slope_NxL**2).mean(-1, keepdims=True))
-  return slope_NxL / jnp.maximum(size_Nx1, 1e-12)
+  digits_Nx1 = 1e-6 * intensity_NxL.max(-1, keepdims=True)  # below them a slope is rounding
+  return jnp.where(size_Nx1 > digits_Nx1, slope_NxL / jnp.maximum(size_Nx1, 1e-12), 0.0)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -127,7 +146,7 @@ class Task:
       model.tokenizer(c, len(self.kinds)),
       model.build_part(c, 'backbone', {}),
       model.build_part(c, 'head', {'outputs': c.task.spectrum_search.embedding}),
-      c.task.spectrum_search.slopes,
+      c.task.spectrum_search.slope_cm,
     )
 
   @functools.cache  # noqa: B019  a task lives as long as its run
