@@ -2,7 +2,7 @@
 
   python -m experiments.sweep run --config=configs/spektron_backbones.py:quick \\
     --root=runs/spektron_backbones/quick --jobs=2
-  python -m experiments.table --tables=spektron_backbones
+  python -m experiments.table --tables=spektron_backbones --runs=runs
 
 Masked reconstruction of configs/pretrain.py on tokens twice as long. Widths are those of
 `spectra_jax.model.match_params`; all have four blocks and look both ways. Variants: quick (0.15

@@ -2,7 +2,7 @@
 
   python -m experiments.sweep run --config=configs/spektron_scaling.py:quick \\
     --root=runs/spektron_scaling/quick --jobs=2
-  python -m experiments.table --tables=spektron_scaling
+  python -m experiments.table --tables=spektron_scaling --runs=runs
   python -m experiments.scaling --root=runs
 
 Shares of the training molecules (whole formulas; validation and test stay) at one size, and sizes

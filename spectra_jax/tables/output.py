@@ -129,10 +129,9 @@ def notes(table: Table, lines: Sequence[Line]) -> list[str]:
     what = f'mean over {most} seeds' if most > 1 else 'one run'
     text.append(f'{what} [{100 * table.level:g} % interval over {"; ".join(over)}]')
   of_samples = [line.label for line in lines if any(c.over == SAMPLES for c in line.cells)]
-  if of_samples and len(over) > 1:
-    text.append(
-      f'over {SAMPLES}, which is too narrow where groups are alike: {"; ".join(of_samples)}'
-    )
+  if of_samples and any(0 < run.tested < run.report['split']['rows']['test'] for run in runs):
+    named = '; '.join(of_samples)
+    text.append(f'over {SAMPLES}, too narrow where those of a group are alike: {named}')
   if any('splits' in words for words in over):
     text.append(
       'over splits: training sides overlap, so it is that of Nadeau and Bengio (2003), wider than '
