@@ -9,7 +9,7 @@ from configs import own
 from spectra_jax.train import prepare
 from tests import labelled, processes
 
-AXIS = np.linspace(labelled.AXIS[0], labelled.AXIS[-1], 600)
+AXIS = 200.0 + 0.25 * np.arange(600)
 
 
 @pytest.fixture(scope='module')
