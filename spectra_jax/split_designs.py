@@ -47,7 +47,7 @@ def kennard_stone(
 ) -> Split:
   """Training gets `share` of the groups, by Kennard and Stone on their mean spectra.
 
-  There is no chance in it and no validation side: choose on `splits.nested`.
+  There is no chance in it and no validation side: choose on `splits.folds` of the training side.
   """
   members, means_GxD = _group_means(groups, values_NxD)
   count = _count(len(means_GxD), share)

@@ -3,7 +3,7 @@
 `make_split` deals groups. Other ways to come to sides: split_regimes.py (the test side is a group,
 an instrument, a later time) and split_designs.py (Kennard-Stone, SPXY); of configs:
 split_configs.py; files: split_files.py.
-Hyperparameters are chosen on `nested` splits of the training side.
+Hyperparameters are chosen in grouped `folds` of the training side.
 """
 
 import dataclasses
@@ -190,42 +190,6 @@ def with_validation(
   sides = [split.train[~taken], split.train[taken], split.test]
   made = {**split.made, 'validation': share, 'validation_seed': seed}
   return of_sides(ids, sides, split.regime, made)
-
-
-def nested(split: Split, groups: np.ndarray, count: int, seed: int) -> list[Split]:
-  """`count` splits inside the training side, for every choice that is made before the test.
-
-  Training groups are dealt to `count` parts; each part is the validation side once, the others are
-  its training side. There is no test side: what is chosen here cannot have seen it.
-
-  Args:
-    split: the outer split; its validation and test sides appear nowhere.
-    groups: [N] of all rows.
-    count: how many parts.
-    seed: of the deal.
-
-  Raises:
-    ValueError: fewer groups than parts.
-  """
-  parts = folds(np.asarray(groups)[split.train], count, seed)
-  if count < 2 or not all(map(len, parts)):
-    raise ValueError(
-      f'the training side has {len(set(np.asarray(groups)[split.train]))} groups, expected at '
-      f'least one in each of {count} parts, and two parts; lower the number of parts'
-    )
-  none, rows = np.empty(0, int), np.arange(len(split.train))
-  made = lambda k: {**split.made, 'outer': split.hash, 'part': k, 'parts': count, 'part_seed': seed}
-  return [
-    Split(
-      split.train[np.setdiff1d(rows, part)],
-      split.train[part],
-      none,
-      split.regime,
-      digest([split.hash, seed, count, k]),
-      made(k),
-    )
-    for k, part in enumerate(parts)
-  ]
 
 
 def repeated(make: Callable[[int], Split], seeds: Sequence[int]) -> list[Split]:

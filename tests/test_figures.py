@@ -24,8 +24,14 @@ def test_reconstruction_axis_descends_and_names_units():
 
 def test_shading_covers_each_hidden_run_and_nothing_else():
   figure = figures.reconstructions(NU, [panel()])
-  spans = [patch.get_extents().width for patch in figure.axes[0].patches]
-  assert len(spans) == 3
+  ax = figure.axes[0]
+  spans = [patch.get_extents().transformed(ax.transData.inverted()) for patch in ax.patches]
+  hidden = [sorted((span.x0, span.x1)) for span in spans]
+  masked, inside = panel()['masked'], np.zeros(len(NU), bool)
+  for low, high in hidden:
+    inside |= (low <= NU) & (high >= NU)
+  assert len(hidden) == 3
+  np.testing.assert_array_equal(inside, masked)
 
 
 def test_predictions_are_drawn_only_where_hidden():

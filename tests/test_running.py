@@ -1,5 +1,6 @@
-"""docs/running.md: every command names a module, flags, keys and configs that exist."""
+"""Every command that is written anywhere names a module, flags, keys and configs that exist."""
 
+import ast
 import importlib
 import pathlib
 import re
@@ -12,10 +13,26 @@ from configs import default
 
 ROOT = pathlib.Path(__file__).parent.parent
 TEXT = (ROOT / 'docs' / 'running.md').read_text()
+PAGES = [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md'))]
+PROGRAMS = sorted(
+  path for name in ('experiments', 'configs') for path in (ROOT / name).rglob('*.py')
+)
 BLOCKS = re.findall(r'```bash\n(.*?)```', TEXT, re.DOTALL)
 OURS = re.compile(r'python -m experiments\.\w+[^\n`\']*(?:\'[^\n\']*\'[^\n`\']*)*')
-COMMANDS = sorted({found.group().strip() for found in OURS.finditer(TEXT)})
-ABSL = ('verbosity',)
+
+
+def commands(text):
+  """Those in it, each as one line."""
+  joined = re.sub(r'\s*\\\n\s*', ' ', text)
+  return {found.group().strip() for found in OURS.finditer(joined)}
+
+
+def everywhere():
+  docstrings = [ast.get_docstring(ast.parse(path.read_text())) or '' for path in PROGRAMS]
+  return sorted(set().union(*map(commands, [*docstrings, *(page.read_text() for page in PAGES)])))
+
+
+COMMANDS = sorted(commands(TEXT))
 
 
 def module_of(words):
@@ -26,8 +43,22 @@ def module_of(words):
 
 
 def defined(path):
-  """Flags that a binary defines, by name, with the word that says of what type."""
-  return {name: kind for kind, name in re.findall(r"DEFINE_(\w+)\(\s*'(\w+)'", path.read_text())}
+  """Flags that a binary defines, --noNAME of a boolean too; of bench those of its benchmarks."""
+  own = sorted((ROOT / 'experiments').rglob('*.py')) if path.stem == 'bench' else []
+  found = [
+    one
+    for file in (path, *own)
+    for one in re.findall(r"DEFINE_(\w+)\(\s*'(\w+)'", file.read_text())
+  ]
+  return {name for _, name in found} | {f'no{name}' for kind, name in found if kind == 'bool'}
+
+
+def check_word(word, path):
+  """Subcommands and benchmarks; anything else is a file or a data set of the reader's."""
+  if path.stem == 'sweep':
+    assert f"'{word}'" in path.read_text() or not word.isalpha(), word
+  if path.stem == 'bench' and word.isidentifier():
+    assert (ROOT / 'experiments' / 'benches' / f'{word}.py').is_file(), word
 
 
 def check_config(value):
@@ -43,25 +74,24 @@ def check_key(key):
     config = config[part]
 
 
-@pytest.mark.parametrize('command', COMMANDS)
+@pytest.mark.parametrize('command', everywhere())
 def test_modules_flags_keys_and_configs_exist(command):
-  words = shlex.split(command)
+  words = shlex.split(command, comments=True)
   path = module_of(words)
   for word in words[3:]:
     if word == '--':  # what follows is for the training program
       path = ROOT / 'experiments' / 'train.py'
       continue
+    word = word.strip('[]')
     if not word.startswith('--'):
-      assert (
-        f"'{word}'" in path.read_text() or (ROOT / 'experiments/benches' / f'{word}.py').is_file()
-      )
+      check_word(word, path)
       continue
     name, _, value = word[2:].partition('=')
     if name.startswith('config.'):
       check_key(name.removeprefix('config.'))
       continue
     assert name in defined(path), f'{name} of {path.name}'
-    if name == 'config':
+    if name == 'config' and not value.isupper() and 'NAME' not in value:
       check_config(value)
     if name == 'sweep':
       for choice in value.split(';'):

@@ -204,21 +204,6 @@ def test_given_sides_are_taken_as_they_are():
     splits.given(ids[[0, 1, 1]], ['train', 'test', 'test'])
 
 
-def test_nested_splits_never_see_what_is_held_out():
-  ids, groups = named(np.arange(120) // 3)
-  outer = make_split(ids, groups, 'grouped', (0.6, 0.2, 0.2), 0)
-  inner = splits.nested(outer, groups, 4, seed=1)
-  held_out = np.concatenate([split.validation for split in inner])
-  assert sorted(held_out) == outer.train.tolist()
-  for split in inner:
-    assert sorted([*split.train, *split.validation]) == outer.train.tolist()
-    assert separate(split, groups)
-    assert not len(split.test)
-  assert len({split.hash for split in inner} | {outer.hash}) == 5
-  with pytest.raises(ValueError, match='at least one in each of 99 parts'):
-    splits.nested(outer, groups, 99, seed=0)
-
-
 def test_repeats_are_all_different():
   ids, groups = named(range(30))
   found = splits.repeated(lambda seed: make_split(ids, groups, 'iid', SHARES, seed), range(4))

@@ -37,7 +37,6 @@ from spectra_jax.physics import anderson, kramers_kronig, optics
 
 # Indices of crystals near 1000 cm^-1, to two decimals.
 DIAMOND = 2.38  # Edwards & Ochoa 1981, J. Opt. Soc. Am. 71, 607
-ZINC_SELENIDE = 2.41  # Connolly, diBenedetto & Donadio 1979, Proc. SPIE 181, 141
 GERMANIUM = 4.00  # Icenogle, Platt & Wolfe 1976, Appl. Opt. 15, 2348
 
 FLOOR = 1e-8  # k below which A / k is taken as constant

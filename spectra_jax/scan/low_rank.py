@@ -32,18 +32,6 @@ def unpack(x_N):
   return lax.complex(*jnp.split(x_N, 2, axis=-1))
 
 
-def krylov(e_DxNxN: jax.Array, v_DxN: jax.Array, count: int) -> jax.Array:
-  """(1 + E)^n v for n < count, [D, N, count], in log2(count) products by doubling.
-
-  (1 + E)^2 - 1 = 2E + E^2 keeps the digits of slow modes.
-  """
-  k_DxNxT = v_DxN[..., None]
-  while k_DxNxT.shape[-1] < count:
-    k_DxNxT = jnp.concatenate((k_DxNxT, k_DxNxT + _exactly('dnm,dmt->dnt', e_DxNxN, k_DxNxT)), -1)
-    e_DxNxN = 2 * e_DxNxN + _exactly('dnm,dmk->dnk', e_DxNxN, e_DxNxN)
-  return k_DxNxT[..., :count]
-
-
 def power_change(e_DxNxN: jax.Array, x_BxDxN: jax.Array, power: int) -> jax.Array:
   """((1 + E)^power - 1) x, [B, D, N]; `power` a positive integer.
 
