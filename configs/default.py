@@ -455,8 +455,8 @@ def get_config() -> ConfigDict:
   c.foundation.heads.embedding = ''  # chemistry -> unit vector; embedding
 
   c.loss = ConfigDict()
-  c.loss.weights = ConfigDict()  # label -> term -> weight
-  c.loss.weights.model = ConfigDict({'masked_mse': 1.0})  # a number or ((step, weight), ...)
+  c.loss.weights = ConfigDict()
+  c.loss.weights.model = ConfigDict({'masked_mse': 1.0})  # term -> number or ((step, weight), ...)
 
   c.train = ConfigDict()
   c.train.steps = 6000  # updates

@@ -18,8 +18,8 @@ from spectra_jax.tokenize import cubic_b_spline, token_positions
 
 MOLECULE = 'CC(N)=O'  # acetamide
 STEPS = (
-  ('datasets/', 'line lists of\ncomputed molecules', 'cm⁻¹, km/mol, Å⁴/amu'),
-  ('tasks/', 'broaden, hide bands,\nscale what is left', 'on the raw axis, in cm⁻¹'),
+  ('datasets/', 'line lists of computed\nmolecules, broadened', 'cm⁻¹, km/mol, Å⁴/amu'),
+  ('tasks/', 'hide bands,\nscale what is left', 'on the raw axis, in cm⁻¹'),
   ('tokenize.py', 'wide spline kernels', 'a token every 14 cm⁻¹'),
   ('backbones/', 'D-LinOSS blocks,\nboth directions', 'damped oscillators'),
   ('heads/', 'spline coefficients', 'values on any grid'),

@@ -71,6 +71,12 @@ def prepare(config: ConfigDict, workdir: str) -> Run:
     ValueError, FileNotFoundError: a sentence that names what is wrong and what to do.
   """
   check_options(config)
+  unread = set(config.loss.weights) - {'model'}
+  if unread:
+    raise ValueError(
+      f'loss.weights.{sorted(unread)[0]} is there, expected the weights of terms below '
+      'loss.weights.model alone; move them there'
+    )
   mesh = placement.make_mesh(config.parallel.devices, config.parallel.fsdp, config.parallel.seq)
   parallel.check_map(config.parallel.map, mesh)
   placement.check_batch(config.train.batch_size, config.train.accumulate, mesh)

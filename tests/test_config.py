@@ -171,3 +171,8 @@ def test_loss_weights_are_checked_before_any_compute(tmp_path):
     config.loss.weights.model.typo = 1.0
   with pytest.raises(ValueError, match=r"names \['masked_mse', 'typo'\], but the task returns"):
     prepare(config, str(tmp_path))
+  with config.unlocked():
+    del config.loss.weights.model.typo
+    config.loss.weights.second = {'masked_mse': 1.0}
+  with pytest.raises(ValueError, match=r'loss.weights.second is there, expected the weights of'):
+    prepare(config, str(tmp_path))

@@ -57,7 +57,7 @@ def wavenumber_of_force(force_constant: jax.Array, mass: jax.Array) -> jax.Array
 
   Args:
     force_constant: k [mdyn / angstrom] (1 mdyn / angstrom = 100 N/m).
-    mass: reduced mass mu [amu], as `selection_rules.reduced_mass`.
+    mass: reduced mass mu [amu], as `isotopes.reduced_mass`.
   """
   xp = _namespace(force_constant, mass)
   return constants.CM_PER_ROOT_MDYN_ANGSTROM_AMU * xp.sqrt(force_constant / mass)
