@@ -26,7 +26,10 @@ def folder(tmp_path_factory):
   return place
 
 
-@pytest.mark.parametrize('variant', own.VARIANTS)
+@pytest.mark.parametrize(
+  'variant',
+  [pytest.param(name, marks=[pytest.mark.slow] * (name != 'tiny')) for name in own.VARIANTS],
+)
 def test_all_that_was_measured_is_read_and_replicates_stay_together(variant, folder, tmp_path):
   config = own.get_config(variant)
   config.dataset.folder.path = str(folder)
