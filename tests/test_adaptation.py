@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import spectra_jax.adaptation
-from configs import default, pretrain
+from configs import default, pretrain, spektron_instruments, spektron_search
 from spectra_jax import adaptation, model, train, trained, unlabelled, weights
 from spectra_jax.adaptation.lora import ADAPTER
 from spectra_jax.adaptation.lora import Method as Lora
@@ -296,3 +296,19 @@ def test_other_weights_are_another_run(tmp_path):
   weights.write(c.adapt.init_from, moved(other.params), other.about)
   with pytest.raises(ValueError, match='was trained on data of hash'):
     trained.load(tmp_path / 'run')
+
+
+@pytest.mark.slow
+def test_a_workdir_of_the_foundation_model_gives_its_trunk_and_of_a_search_none(tmp_path):
+  for config, folder in ((spektron_instruments, 'apart'), (spektron_search, 'search')):
+    c = config.get_config('tiny')
+    c.log.figures = False
+    run(c, tmp_path / folder)
+  found = adaptation.source(str(tmp_path / 'apart'))
+  assert {'tokenizer', 'backbone'} <= set(found.params)
+  assert found.kinds == ('ir', 'raman')
+  assert found.config.backbone.name == spektron_instruments.get_config('tiny').backbone.name
+  with pytest.raises(
+    ValueError, match='run of task spectrum_search, expected one of masked, found'
+  ):
+    adaptation.source(str(tmp_path / 'search'))
