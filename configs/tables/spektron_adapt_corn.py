@@ -10,4 +10,6 @@ from configs.tables import corn, default
 
 def get_config() -> ConfigDict:
   columns = default.rmsep(corn.TARGETS, 'grouped')
-  return default.few_labels('corn_m5', 'corn', 'grouped', columns)
+  c = default.few_labels('corn_m5', 'corn', 'grouped', columns)
+  c.page = tuple(corn.TARGETS[name][0] for name in ('moisture', 'protein'))
+  return c
