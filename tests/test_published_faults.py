@@ -50,7 +50,6 @@ Seeds that all draw the same subset.
   test_splits.py::test_hash_tells_the_split_and_not_the_order_of_rows
 Folds that share samples.
   test_splits.py::test_folds_cover_all_rows_once_with_whole_groups
-  test_splits.py::test_nested_splits_never_see_what_is_held_out
   test_between_spectra.py::test_candidates_are_judged_on_rows_that_no_fit_saw_and_groups_stay_whole
   test_chemometrics.py::test_a_fold_never_sees_replicates_of_its_samples
   test_probes.py::test_a_class_that_is_known_by_the_group_alone_is_not_told

@@ -43,7 +43,7 @@ def test_reports_on_laws_come_back_from_their_groups():
   draw = lambda: {name: (rng.uniform(1, 2, count), np.full(count, 3.0)) for name in names}
   methods = {name: draw() for name in ('model', 'mean', 'gaussian')}
   parts = (('n',), ('hidden',), ('kramers_kronig',))
-  report = law_report.report(methods, *parts)
+  report = law_report.report(methods, np.array(list('aabbccc')), *parts)
   found = scores.by_group(law_report.ratios(methods, *parts), list('aabbccc'))
   numbers = {'n.nre': report['n']['nre']}
   numbers |= {f'n.{name}': report['n'][name] for name in ('mean', 'gaussian')}
