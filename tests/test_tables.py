@@ -451,7 +451,10 @@ def test_results_are_every_cell_with_its_interval(written):
   for line in found:
     for cell in line.cells:
       if cell.applies:
-        assert told[line.label][cell.column.label] == [cell.value, cell.low, cell.high]
+        ends = (cell.value, cell.low, cell.high)
+        want = [None if x is None else x * cell.column.scale for x in ends]
+        assert told[line.label][cell.column.label] == want
+  assert told['linoss']['time (min)'] == [2.0, None, None]  # of 120 s
 
 
 def test_latex_is_balanced_and_escaped(written):

@@ -55,12 +55,14 @@ def write(table: Table, lines: Sequence[Line], folder: pathlib.Path) -> dict[str
 
 
 def results(lines: Sequence[Line]) -> dict[str, dict[str, list[float | None]]]:
-  """Row -> column -> [value, low, high], as JSON has it; null where there is none."""
+  """Row -> column -> [value, low, high] in the unit of its heading; null where there is none."""
+  scaled = lambda cell, x: None if x is None else x * cell.column.scale
   found: dict[str, dict[str, list[float | None]]] = {}
   for line in lines:
     name = f'{line.section}: {line.label}' if line.section else line.label
     cells = (cell for cell in line.cells if cell.applies)
-    numbers = {cell.column.label: [cell.value, cell.low, cell.high] for cell in cells}
+    ends = lambda cell: (cell.value, cell.low, cell.high)
+    numbers = {cell.column.label: [scaled(cell, x) for x in ends(cell)] for cell in cells}
     found.setdefault(name, {}).update(numbers)
   return found
 
