@@ -5,8 +5,8 @@
   python -m experiments.train --config=configs/own.py:classes --workdir=runs/mine_classes \\
     --config.dataset.folder.path=data/folder
 
-A small convolutional network on all points that were measured, three of them averaged; replicates
-of one `group` stay on one side. Compare with PLS before you believe it: `experiments.chemometrics`
+A small convolutional network on all points that were measured (of properties three of them,
+averaged); replicates of one `group` stay on one side. Compare with PLS before you believe it: `experiments.chemometrics`
 knows data sets by name, `spectra_jax.chemometrics` takes arrays.
 
 Variants: properties (columns target/... of the table), classes (its column label) and tiny, which

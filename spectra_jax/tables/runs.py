@@ -102,7 +102,7 @@ class Run:
     """Names of the test groups; none where the run left no scores."""
     return [] if self._scores is None else self._scores['groups'].tolist()
 
-  @property
+  @functools.cached_property
   def tested(self) -> int:
     """How many of the groups some score is about: others stand there with sums of zero."""
     found = self._scores or {}

@@ -2,10 +2,10 @@
 
 A library of all molecules is measured on one simulated spectrometer, the queries on another
 (spectra_jax/datasets/instruments.py); queries are molecules of a side, IR and Raman apart. Training
-shows the same molecule on two other instruments, drawn anew each time, and asks for the partner
-among the batch: the six of the bench, or many that come from the same ranges and are no others'.
-Baselines compare spectra as they were measured: by their cosine, and by
-that of their slopes, which no flat baseline touches, smoothed as much as the validation side likes.
+shows the same molecule on two other instruments, drawn anew each time, of the six that are for
+training or of many more from the same ranges, and asks for the partner among the batch. Baselines
+compare spectra as they were measured: by their cosine, and by that of their slopes, which no flat
+baseline touches, over as many points as find most on the validation side.
 """
 
 import dataclasses
