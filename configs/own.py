@@ -6,8 +6,8 @@
     --config.dataset.folder.path=data/folder
 
 A small convolutional network on all points that were measured (of properties three of them,
-averaged); replicates of one `group` stay on one side. Compare with PLS before you believe it: `experiments.chemometrics`
-knows data sets by name, `spectra_jax.chemometrics` takes arrays.
+averaged); replicates of one `group` stay on one side. Compare with PLS before you believe it:
+`experiments.chemometrics` knows data sets by name, `spectra_jax.chemometrics` takes arrays.
 
 Variants: properties (columns target/... of the table), classes (its column label) and tiny, which
 tests run. Hardware: two CPU cores, minutes.
