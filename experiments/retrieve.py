@@ -4,18 +4,21 @@
   python -m experiments.retrieve --workdir=runs/retrieval --ir=a.csv --raman=b.csv --smiles=more.smi
 
 The library is every molecule of the run's data set, and the SMILES of --smiles, one a line, which
-need not have been measured by anybody. The last line of standard output is one JSON object, also in
---output.
+need not have been measured by anybody; with --library it is kept in a file and grows. The last line
+of standard output is one JSON object, also in --output.
 """
 
 import json
 import pathlib
 import sys
+from collections.abc import Sequence
+from typing import Any
 
 from absl import app, flags, logging
 
 from experiments import parse_flags
-from spectra_jax import molecule_search, trained
+from spectra_jax import library, molecule_search, trained
+from spectra_jax.train import Run
 from spectra_jax.workdir import write_json_atomic
 
 WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of a run of task retrieval.')
@@ -24,7 +27,7 @@ RAMAN = flags.DEFINE_string('raman', None, 'File of one Raman spectrum of the sa
 KIND = flags.DEFINE_string('ir_kind', '', 'absorbance or transmittance; empty: the file says.')
 SMILES = flags.DEFINE_string('smiles', None, 'File of further molecules, one SMILES a line.')
 TOP = flags.DEFINE_integer('top', 10, 'How many molecules are named.')
-LIBRARY = flags.DEFINE_string('library', None, 'Also writes the library here (.npz).')
+LIBRARY = flags.DEFINE_string('library', None, 'Keep the library here (.npz), and start from it.')
 OUTPUT = flags.DEFINE_string('output', None, 'JSON file; WORKDIR/retrieved.json if not told.')
 
 
@@ -40,19 +43,27 @@ def main(argv: list[str]) -> None:
         f'{WORKDIR.value} is a run of task {run.config.task.name}, expected retrieval; give another'
       )
     more = pathlib.Path(SMILES.value).read_text().split() if SMILES.value else ()
-    library = molecule_search.library(run.task, params, more)
-    if LIBRARY.value:
-      library.save(LIBRARY.value)
+    known = _library(run, params, more)
     point_1xV, told_V = molecule_search.query(run.task, params, measured)
-    found = molecule_search.ranking(library, point_1xV, told_V, min(TOP.value, len(library)))
+    found = molecule_search.ranking(known, point_1xV, told_V, min(TOP.value, len(known)))
   except (ValueError, OSError, RuntimeError) as error:
     sys.exit(f'error: {error}')
   files = {'ir': IR.value, 'raman': RAMAN.value}
-  document = {'measured': files, 'library': len(library), 'ranking': found}
+  document = {'measured': files, 'library': len(known), 'ranking': found}
   write_json_atomic(OUTPUT.value or pathlib.Path(WORKDIR.value) / 'retrieved.json', document)
   for one in found:
     print(f'{one["rank"]:3d}  {one["distance"]:8.2f}  {one["id"]}')
   print(json.dumps(document))
+
+
+def _library(run: Run, params: Any, smiles: Sequence[str]) -> library.Library:
+  """That of --library if it is there, or a new one, with these molecules; kept there."""
+  there = LIBRARY.value and pathlib.Path(LIBRARY.value).exists()
+  known = library.load(LIBRARY.value) if there else None
+  found = molecule_search.library(run.task, params, smiles, known)
+  if LIBRARY.value and (known is None or len(found) > len(known)):
+    found.save(LIBRARY.value)
+  return found
 
 
 def _measured() -> dict:

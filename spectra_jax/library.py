@@ -7,12 +7,16 @@ change only by what comes between.
 
 import dataclasses
 import functools
+import io
 import pathlib
+import zipfile
 from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+
+from spectra_jax.workdir import write_bytes_atomic
 
 CHUNK = 16_384  # points that are compared at a time: bounds memory
 QUERIES = 512  # queries at a time
@@ -25,10 +29,12 @@ class Library:
   Attributes:
     ids: [M] names.
     points_MxV: float32.
+    made_by: hash of the parameters that made the points; points of others are no neighbours.
   """
 
   ids: np.ndarray
   points_MxV: np.ndarray
+  made_by: str = ''
 
   def __post_init__(self):
     if self.points_MxV.ndim != 2 or len(self.ids) != len(self.points_MxV):
@@ -97,11 +103,13 @@ class Library:
         'those that are there; make them with the same model'
       )
     points = np.concatenate([self.points_MxV, np.float32(points_NxV)])
-    return Library(np.concatenate([self.ids, np.asarray(ids, str)]), points)
+    return Library(np.concatenate([self.ids, np.asarray(ids, str)]), points, self.made_by)
 
   def save(self, path: str | pathlib.Path) -> None:
     """Writes an .npz file."""
-    np.savez(path, ids=self.ids, points=self.points_MxV)
+    content = io.BytesIO()
+    np.savez(content, ids=self.ids, points=self.points_MxV, made_by=self.made_by)
+    write_bytes_atomic(path, content.getvalue())
 
   def index(self, columns: np.ndarray | slice = slice(None)) -> 'Index':
     """For libraries too large to be compared one by one."""
@@ -142,8 +150,8 @@ def load(path: str | pathlib.Path) -> Library:
   """
   try:
     with np.load(path, allow_pickle=False) as arrays:
-      return Library(arrays['ids'], arrays['points'])
-  except (OSError, KeyError, ValueError) as error:
+      return Library(arrays['ids'], arrays['points'], str(arrays['made_by']))
+  except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
     raise ValueError(f'{path} is no library ({error}); make one with Library.save') from None
 
 

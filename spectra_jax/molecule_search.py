@@ -6,31 +6,47 @@ from typing import Any
 import jax
 import numpy as np
 
-from spectra_jax import graphs, readers
+from spectra_jax import graphs, readers, weights
 from spectra_jax.align import align
 from spectra_jax.library import Library
 from spectra_jax.retrieval import MODES, columns
-from spectra_jax.roots import KINDS
+from spectra_jax.roots import KINDS, SAME
 from spectra_jax.spectra import Spectra
 from spectra_jax.tasks.retrieval import GRAPH, Task
 
 BLOCK = 512  # molecules at a time
 LEAST_SHARE = 0.5  # of the model's axis that a spectrum must cover
-AS = {'ir': 'ir', 'absorbance': 'ir', 'transmittance': 'ir', 'raman': 'raman', 'counts': 'raman'}
+AS = {**{kind: kind for kind in KINDS}, **SAME, 'transmittance': 'ir'}  # what a file may hold
 
 
-def library(task: Task, params: Any, smiles: Sequence[str] = ()) -> Library:
-  """Points of all molecules of the run's data set, then of more SMILES.
+def library(
+  task: Task, params: Any, smiles: Sequence[str] = (), known: Library | None = None
+) -> Library:
+  """Points of all molecules of the run's data set, then of those SMILES that are not among them.
+
+  Args:
+    task: of the run.
+    params: of the run.
+    smiles: of further molecules.
+    known: an earlier library of this run, which grows.
 
   Raises:
-    ValueError: a SMILES that is none, or of a molecule that is there already.
+    ValueError: a SMILES that is none, or a library of another run.
   """
-  found = Library(task.spectra['ir'].meta['id'], points(task, params, task.graph))
-  if not smiles:
-    return found
+  made_by = weights.digest(params)
+  if known is None:
+    known = Library(task.spectra['ir'].meta['id'], points(task, params, task.graph), made_by)
+  if known.made_by != made_by:
+    raise ValueError(
+      f'the library was made by parameters {known.made_by[:12]!r}, expected those of this run, '
+      f'{made_by[:12]!r}, whose points alone its queries are near; make it again'
+    )
+  new = [name for name in dict.fromkeys(smiles) if name not in set(known.ids.tolist())]
+  if not new:
+    return known
   atoms = task.graph['element'].shape[1]
-  more = graphs.of_smiles(smiles)
-  return found.grown(more.smiles, points(task, params, more.padded(max(atoms, more.largest))))
+  more = graphs.of_smiles(new)
+  return known.grown(more.smiles, points(task, params, more.padded(max(atoms, more.largest))))
 
 
 def points(task: Task, params: Any, graph: Mapping[str, np.ndarray]) -> np.ndarray:

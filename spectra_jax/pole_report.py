@@ -5,6 +5,8 @@ layer of tokens should have; how near the nearest pole is to it is compared with
 training, and with networks of the same seeds that were trained on another planted pole.
 """
 
+import collections
+import hashlib
 import json
 import pathlib
 from collections.abc import Mapping, Sequence
@@ -162,6 +164,7 @@ def write(runs: Sequence[Poles], root: pathlib.Path) -> dict[str, Any]:
     ValueError: a group of one seed.
   """
   found, told = groups(runs), {}
+  names = folders(found)
   for key, mine in found.items():
     others = [
       run
@@ -169,8 +172,7 @@ def write(runs: Sequence[Poles], root: pathlib.Path) -> dict[str, Any]:
       for run in theirs
       if other != key and _key(run.config, SAME_TASK) == _key(mine[0].config, SAME_TASK)
     ]
-    name = _name(mine[0].config)
-    name += f'-{len(told)}' * (name in told)  # of another size, or otherwise trained
+    name = names[key]
     folder = root / name
     folder.mkdir(parents=True, exist_ok=True)
     made = document(mine, others)
@@ -178,6 +180,14 @@ def write(runs: Sequence[Poles], root: pathlib.Path) -> dict[str, Any]:
     figure(mine).savefig(folder / 'poles.png', dpi=100)
     told[name] = made['results']
   return told
+
+
+def folders(found: Mapping[str, Sequence[Poles]]) -> dict[str, str]:
+  """Key of a group -> what its folder is called; groups alike but for sizes or training by hash."""
+  names = {key: _name(mine[0].config) for key, mine in found.items()}
+  alike = collections.Counter(names.values())
+  by_hash = lambda key: '-' + hashlib.sha256(key.encode()).hexdigest()[:6]
+  return {key: name + by_hash(key) * (alike[name] > 1) for key, name in names.items()}
 
 
 def _name(config: ConfigDict) -> str:

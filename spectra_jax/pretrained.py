@@ -32,8 +32,6 @@ from spectra_jax.weights import Weights
 
 BATCH = 32  # spectra at a time; changes no number
 LEAST_POINTS = 16
-# Kind of a measurement -> kind of the computed spectra that is the same quantity up to a factor.
-SAME = {'absorbance': 'ir', 'atr': 'ir', 'counts': 'raman'}
 READ = (*PHYSICAL, 'baseline_corrected', 'normalised')  # states whose values still are intensities
 MOST_NEGATIVE = 0.1  # of the root mean square, by root mean square of what is below zero
 
@@ -168,11 +166,11 @@ class Pretrained:
 
   def _kind(self, spectra: Spectra) -> str:
     """That of the weights' kinds which these spectra are."""
-    kind = SAME.get(spectra.kind, spectra.kind)
+    kind = roots.SAME.get(spectra.kind, spectra.kind)
     if kind not in self.weights.kinds:
       raise ValueError(
         f'the spectra are of kind {spectra.kind}, expected one of '
-        f'{", ".join([*self.weights.kinds, *SAME])}; transmittance becomes absorbance by '
+        f'{", ".join([*self.weights.kinds, *roots.SAME])}; transmittance becomes absorbance by '
         'preprocess/steps/absorbance.py'
       )
     return kind

@@ -16,6 +16,8 @@ from spectra_jax import shards
 from spectra_jax.spectra import Spectra
 
 KINDS = ('ir', 'raman')  # of one molecule, row for row
+# Kind of a measurement -> kind of the computed spectra that is the same quantity up to a factor.
+SAME = {'absorbance': 'ir', 'atr': 'ir', 'counts': 'raman'}
 FAINT = 1e-6  # of the squared scale: keeps the slope of a root finite where nothing is
 
 

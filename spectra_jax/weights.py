@@ -102,6 +102,14 @@ def _put(tree: dict, parts: list[str], leaf: np.ndarray) -> None:
   tree[parts[-1]] = leaf
 
 
+def digest(params: Tree) -> str:
+  """sha256 of parameters by their paths."""
+  found = hashlib.sha256()
+  for name, leaf in sorted(flat(params).items()):
+    found.update(name.encode() + np.asarray(leaf).tobytes())
+  return found.hexdigest()
+
+
 def write(
   path: str | pathlib.Path, params: Tree, about: Mapping[str, Any], stored: str = 'float32'
 ) -> str:

@@ -1,5 +1,7 @@
 """Search of points: exact against a sort, growth that moves nothing, files, an index."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -64,11 +66,12 @@ def test_growth_moves_old_ranks_only_by_what_comes_between():
 
 
 def test_a_saved_library_is_the_same(tmp_path):
-  found = made(7)
+  found = dataclasses.replace(made(7), made_by='abc')
   found.save(tmp_path / 'library.npz')
   back = library.load(tmp_path / 'library.npz')
   np.testing.assert_array_equal(back.ids, found.ids)
   np.testing.assert_array_equal(back.points_MxV, found.points_MxV)
+  assert back.made_by == found.grown(['more'], np.zeros((1, 5))).made_by == 'abc'
 
 
 def test_what_cannot_be_searched_is_refused(tmp_path):
@@ -83,6 +86,9 @@ def test_what_cannot_be_searched_is_refused(tmp_path):
     found.grown(['new'], np.zeros((1, 4)))
   with pytest.raises(ValueError, match='3 names for points of shape'):
     Library(np.array(list('abc')), np.zeros((2, 4), np.float32))
+  (tmp_path / 'cut.npz').write_bytes(b'PK\x03\x04')
+  with pytest.raises(ValueError, match=r'cut\.npz is no library'):
+    library.load(tmp_path / 'cut.npz')
   with pytest.raises(ValueError, match=r'none\.npz is no library'):
     library.load(tmp_path / 'none.npz')
 

@@ -15,6 +15,12 @@ def config(real_data, name, **changes):
   return c
 
 
+def test_folders_are_called_what_protocols_call_them(tmp_path):
+  for dataset, folder in nir.FOLDERS.items():
+    (tmp_path / folder).mkdir()
+    assert protocols.found(tmp_path, dataset) == tmp_path / folder
+
+
 @pytest.mark.parametrize('name', ['tecator_apart', 'tablets_2', 'wheat_kernels'])
 def test_networks_learn_and_are_tested_on_what_classical_methods_are(real_data, name):
   wanted = protocols.load(name, real_data)

@@ -228,3 +228,15 @@ def test_runs_of_two_tasks_are_reported_and_tabled(tmp_path):
   assert (root / 'planted-120-600-linoss' / 'poles.png').stat().st_size > 1000
   with pytest.raises(ValueError, match='expected a run that has finished'):
     pole_report.read(tmp_path)
+
+
+def test_groups_that_differ_by_size_alone_have_folders_of_their_own_in_any_order():
+  runs = []
+  for width, seed in ((16, 0), (16, 1), (32, 0)):
+    c = default.get_config()
+    c.backbone.width, c.seed = width, seed
+    runs.append(pole_report.Poles(c, {}, 28.0, [], [], np.zeros((2, 0))))
+  names = pole_report.folders(pole_report.groups(runs))
+  assert len(names) == len(set(names.values())) == 2
+  assert pole_report.folders(pole_report.groups(runs[::-1])) == names
+  assert list(pole_report.folders(pole_report.groups(runs[:2])).values()) == ['computed-linoss']

@@ -205,8 +205,16 @@ def test_a_library_takes_in_molecules_by_their_smiles(task, params):
   shipped = graphs.load().take(np.arange(2390, 2393)).padded(task.graph['element'].shape[1])
   want = molecule_search.points(task, params, shipped)
   np.testing.assert_allclose(grown.points_MxV[90:], want, rtol=1e-4, atol=1e-4)
-  with pytest.raises(ValueError, match='are in the library already'):
-    molecule_search.library(task, params, [str(whole.ids[0])])
+  again = molecule_search.library(task, params, [*new[:2], str(whole.ids[0])], known=grown)
+  assert again is grown
+
+
+def test_a_library_of_other_parameters_is_refused(task, params):
+  whole = molecule_search.library(task, params)
+  assert molecule_search.library(task, params, known=whole) is whole
+  others = jax.tree.map(lambda x: x + 1e-3, params)
+  with pytest.raises(ValueError, match='expected those of this run'):
+    molecule_search.library(task, others, known=whole)
 
 
 def test_a_file_is_asked_as_a_held_out_spectrum_is():

@@ -30,7 +30,10 @@ def test_a_tiny_run_names_molecules_for_files(tmp_path):
     files.append(f'--{kind}={tmp_path / kind}.csv')
   (tmp_path / 'more.smi').write_text('CCCCCCCCO\n')
   more = f'--smiles={tmp_path / "more.smi"}'
-  output = finish(start('-m', 'experiments.retrieve', workdir, *files, more, '--top=7028'))
+  more = [more, f'--library={tmp_path / "library.npz"}']
+  output = finish(start('-m', 'experiments.retrieve', workdir, *files, *more, '--top=7028'))
+  again = finish(start('-m', 'experiments.retrieve', workdir, *files, *more, '--top=7028'))
+  assert again == output
   document = json.loads(output.splitlines()[-1])
   assert document == json.loads((tmp_path / 'run' / 'retrieved.json').read_text())
   named = [one['id'] for one in document['ranking']]

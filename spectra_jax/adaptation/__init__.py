@@ -101,11 +101,8 @@ def _of_workdir(workdir: pathlib.Path) -> Weights:
     )
   params = jax.tree.map(np.asarray, run.task.effective(params))
   params = params.get('foundation', params)  # what else that task has only trained it
-  digest = hashlib.sha256()
-  for name, leaf in sorted(weights.flat(params).items()):
-    digest.update(name.encode() + leaf.tobytes())
   about = {'kinds': list(run.task.kinds), 'config': json.loads(run.config.to_json())}
-  return Weights(params, about, digest.hexdigest())
+  return Weights(params, about, weights.digest(params))
 
 
 def with_trunk(drawn: Tree, found: Weights, kind: str) -> Tree:
