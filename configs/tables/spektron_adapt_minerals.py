@@ -14,10 +14,6 @@ def get_config() -> ConfigDict:
     'Top-1 and top-3 accuracy (%) of 63 minerals on the published test side. The weights have seen '
     'computed spectra of organic molecules, no mineral and no measured spectrum.'
   )
-  ways = default.ADAPTED | {
-    'frozen, pretrained': {'adapt.name': 'frozen', 'adapt.init_from': 'shipped'},
-    'frozen, random': {'adapt.name': 'frozen', 'adapt.init_from': ''},
-  }
   row = lambda label, runs, where: {
     'label': label,
     'runs': runs,
@@ -28,7 +24,7 @@ def get_config() -> ConfigDict:
   c.rows = (
     *rruff_labels.classical({'split.regime': 'given'}),
     *(row(label, features, {'features.name': name}) for label, name in default.FEATURES.items()),
-    *(row(label, 'spektron_adapt/minerals/**', way) for label, way in ways.items()),
+    *(row(label, 'spektron_adapt/minerals/**', way) for label, way in default.ADAPTED.items()),
   )
   c.columns = tuple(rruff_labels.score(f'top-{k} (%)', f'top{k}') for k in (1, 3))
   c.sections = ('dataset.rruff_splits.labels',)
