@@ -3,7 +3,8 @@
   python -m experiments.export_weights --workdir=runs/pretrain
 
 Takes the newest sound checkpoint. The file is spectra_jax/data/pretrained.npz unless told, its
-sha256 lies beside it; the card is docs/model_card.md. The last line of standard output is one JSON
+sha256 lies beside it; the card of that one is docs/model_card.md, another has one where told. The
+last line of standard output is one JSON
 object.
 """
 
@@ -22,8 +23,11 @@ from spectra_jax.workdir import write_bytes_atomic
 
 ROOT = pathlib.Path(__file__).parent.parent
 WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of the run.')
-OUTPUT = flags.DEFINE_string('output', 'spectra_jax/data/pretrained.npz', 'The file, below ROOT.')
-CARD = flags.DEFINE_string('card', 'docs/model_card.md', "The model card, below ROOT; '' = none.")
+SHIPPED, SHIPPED_CARD = 'spectra_jax/data/pretrained.npz', 'docs/model_card.md'
+OUTPUT = flags.DEFINE_string('output', SHIPPED, 'The file, below ROOT.')
+CARD = flags.DEFINE_string(
+  'card', None, 'Its model card, below ROOT; of another file none if not told.'
+)
 STORED = flags.DEFINE_enum('stored', 'float32', weights.STORED, 'Of the numbers in the file.')
 
 
@@ -34,8 +38,9 @@ def main(argv: list[str]) -> None:
   path = pathlib.Path(OUTPUT.value)
   try:
     digest, about = model_card.export(pathlib.Path(WORKDIR.value), ROOT / path, STORED.value)
-    if CARD.value:
-      write_bytes_atomic(ROOT / CARD.value, model_card.page(about, path, digest).encode())
+    card = CARD.value or (SHIPPED_CARD if OUTPUT.value == SHIPPED else '')
+    if card:
+      write_bytes_atomic(ROOT / card, model_card.page(about, path, digest).encode())
   except (ValueError, OSError, RuntimeError) as error:
     sys.exit(f'error: {error}')
   size = (ROOT / path).stat().st_size

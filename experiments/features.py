@@ -26,7 +26,7 @@ SOURCES = flags.DEFINE_list(
   'sources', list(features_report.SOURCES), f'Some of {", ".join(features_report.SOURCES)}.'
 )
 SEEDS = flags.DEFINE_list('seeds', ['0', '1', '2'], 'Of random networks.')
-WEIGHTS = flags.DEFINE_string('weights', adaptation.SHIPPED, 'shipped, or a file of weights.')
+WEIGHTS = flags.DEFINE_string('weights', adaptation.SHIPPED, 'shipped, a file, or a workdir.')
 KIND = flags.DEFINE_string('kind', 'ir', "Which of the weights' kinds the spectra are like.")
 DATA_DIR = flags.DEFINE_string('data_dir', None, 'Folder of the folders of all data sets.')
 ROOT = flags.DEFINE_string('root', None, 'Folder of all runs; one below it a protocol.')

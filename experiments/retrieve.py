@@ -42,7 +42,8 @@ def main(argv: list[str]) -> None:
       raise ValueError(
         f'{WORKDIR.value} is a run of task {run.config.task.name}, expected retrieval; give another'
       )
-    more = pathlib.Path(SMILES.value).read_text().split() if SMILES.value else ()
+    lines = pathlib.Path(SMILES.value).read_text().splitlines() if SMILES.value else ()
+    more = [line.split()[0] for line in lines if line.strip()]  # a name may follow
     known = _library(run, params, more)
     point_1xV, told_V = molecule_search.query(run.task, params, measured)
     found = molecule_search.ranking(known, point_1xV, told_V, min(TOP.value, len(known)))

@@ -22,8 +22,8 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from spectra_jax import batches, pretrained, tokenize, unlabelled
 from spectra_jax import chemometrics_scores as scoring
+from spectra_jax import pretrained, tokenize, unlabelled
 from spectra_jax.align import NM_PER_CM
 from spectra_jax.chemometrics import ridge
 from spectra_jax.chemometrics_report import NUMBERS, Preprocessed, once, task
@@ -67,12 +67,8 @@ class Network:
 
   def features(self, values_NxL: np.ndarray) -> np.ndarray:
     """[N, T D] float64: all tokens."""
-    compiled = pretrained.program(self.module, 'tokens', self.nu_L)
-    inputs, found = self.inputs(values_NxL), []
-    for rows, real in batches.padded_batches(np.arange(len(values_NxL)), pretrained.BATCH):
-      some = (inputs[name][rows] for name in ('values', 'visible', 'kind'))
-      found.append(np.asarray(compiled(self.params, *some))[real])
-    tokens = np.concatenate(found)
+    inputs = self.inputs(values_NxL)
+    tokens = pretrained.run(self.module, self.params, 'tokens', inputs, self.nu_L)
     return np.float64(tokens.reshape(len(tokens), -1))
 
   def adapted(self, values_NxL: np.ndarray, how: unlabelled.Steps) -> 'Network':

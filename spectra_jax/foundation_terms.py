@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from spectra_jax import medium
+from spectra_jax import medium, roots
 from spectra_jax.datasets import instruments
 from spectra_jax.losses.adversary import adversary
 from spectra_jax.losses.contrastive import contrastive
@@ -23,7 +23,7 @@ from spectra_jax.losses.non_negativity import non_negativity
 from spectra_jax.losses.sinkhorn import sinkhorn
 from spectra_jax.losses.swap_consistency import swap_consistency
 from spectra_jax.losses.view_consistency import view_consistency
-from spectra_jax.views import PROTOCOL, softened_root
+from spectra_jax.views import PROTOCOL
 
 Arrays = Mapping[str, jax.Array]
 Terms = dict[str, jax.Array]
@@ -70,7 +70,7 @@ def _of_tokens(outputs: Arrays, targets: Arrays, kinds: Sequence[str], nu_L: np.
   if 'cross' in outputs:
     found['cross_mse'] = _error(outputs['cross'], reference[:, ::-1][:, :, None])
   if 'physics' in outputs:  # what absorbs is the molecule, whoever measured it
-    absorbed = softened_root(medium.intensity(outputs['physics'], nu_L))
+    absorbed = roots.softened(medium.intensity(outputs['physics'], nu_L))
     found['physics_mse'] = _error(absorbed, reference[:, :, None])
   if 'transferred' in outputs:
     found['transferred_mse'] = _error(outputs['transferred'], targets['swapped'])

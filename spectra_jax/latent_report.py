@@ -13,7 +13,7 @@ Scores of one kind of spectrum stand at KIND.SCORE.METHOD of a report:
                         beside the same probe of the spectrum itself
   ..._erased, _sampled  the same of these latents
   properties_new        its error by spectra of an instrument that nothing was trained on, fitted on
-                        those of a training instrument
+                        those of training instruments
   swap                  z_chem of a molecule, z_inst of another one's spectrum: squared error, over
                         that of the mean spectrum; beside it what no swap at all leaves (identity)
   transfer              the same error of the operator, which also reads the tokens

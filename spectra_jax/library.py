@@ -5,6 +5,7 @@ Nearer is likelier. A spectrum that tells only some coordinates (IR alone) is co
 change only by what comes between.
 """
 
+import collections
 import dataclasses
 import functools
 import io
@@ -20,6 +21,8 @@ from spectra_jax.workdir import write_bytes_atomic
 
 CHUNK = 16_384  # points that are compared at a time: bounds memory
 QUERIES = 512  # queries at a time
+SPARE = 32  # points compared anew beyond those asked for
+ROUNDING = 1e-5  # of the squared lengths of two points: what their distance by a product may lack
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -49,7 +52,9 @@ class Library:
   def search(
     self, query_QxV: np.ndarray, k: int, columns: np.ndarray | slice = slice(None)
   ) -> tuple[np.ndarray, np.ndarray]:
-    """The k nearest points of each query, exactly: (places [Q, k], squared distances [Q, k]).
+    """The k nearest points of each query: (places [Q, k], squared distances [Q, k]), exactly.
+
+    Distances by a product of matrices choose k + 32 points, and their differences which k of them.
 
     Args:
       query_QxV: coordinates; other columns than `columns` are not read.
@@ -61,14 +66,15 @@ class Library:
     """
     self._check(query_QxV, k)
     queries, points = self._about_first(query_QxV, columns)
-    parts = [
-      self._nearest(queries[start : start + QUERIES], points, k)
-      for start in range(0, len(queries), QUERIES)
-    ]
-    place_QxK = np.concatenate(parts)
-    # Products of matrices lose digits where a point is near; few are left to be compared anew.
-    apart = query_QxV[:, None, columns] - self.points_MxV[:, columns][place_QxK]
-    return place_QxK, (apart**2).sum(-1)
+    places, distances = [np.zeros((0, k), np.int64)], [np.zeros((0, k), np.float32)]
+    for start in range(0, len(queries), QUERIES):
+      some = queries[start : start + QUERIES]
+      place_QxN = self._nearest(some, points, min(k + SPARE, len(self)))
+      distance_QxN = ((some[:, None] - points[place_QxN]) ** 2).sum(-1)
+      order = np.lexsort((place_QxN, distance_QxN), axis=1)[:, :k]
+      places.append(np.take_along_axis(place_QxN, order, 1))
+      distances.append(np.take_along_axis(distance_QxN, order, 1))
+    return np.concatenate(places), np.concatenate(distances)
 
   def ranks(
     self, query_QxV: np.ndarray, true_Q: np.ndarray, columns: np.ndarray | slice = slice(None)
@@ -76,26 +82,27 @@ class Library:
     """[Q] points nearer than the true one plus half of those as near: 0 = found at once."""
     self._check(query_QxV, 1)
     queries, points = self._about_first(query_QxV, columns)
-    found = []
+    found, length_M = [np.zeros(0)], (points**2).sum(1)
     for start in range(0, len(queries), QUERIES):
       some, own = queries[start : start + QUERIES], true_Q[start : start + QUERIES]
       distance = np.concatenate(
         [_distances(some, points[at : at + CHUNK]) for at in range(0, len(points), CHUNK)], 1
       )
-      own_Qx1 = np.take_along_axis(distance, own[:, None], 1)
-      found.append((distance < own_Qx1).sum(1) + ((distance == own_Qx1).sum(1) - 1) / 2)
+      found.append([_rank(*of, points, length_M) for of in zip(some, own, distance, strict=True)])
     return np.concatenate(found)
 
   def grown(self, ids: Sequence[str], points_NxV: np.ndarray) -> 'Library':
     """With more points, after those that are there.
 
     Raises:
-      ValueError: points of another width, or a name that is there already.
+      ValueError: points of another width, or a name that is there already, or twice.
     """
-    twice = sorted(set(self.ids.tolist()) & set(np.asarray(ids, str).tolist()))
+    counted = collections.Counter(np.asarray(ids, str).tolist())
+    there = set(self.ids.tolist())
+    twice = sorted(name for name, count in counted.items() if count > 1 or name in there)
     if twice:
       raise ValueError(
-        f'{twice[:3]} are in the library already, expected new names; leave them out'
+        f'{twice[:3]} are in the library already or come twice, expected new names; leave them out'
       )
     if points_NxV.shape[1:] != self.points_MxV.shape[1:]:
       raise ValueError(
@@ -151,7 +158,7 @@ def load(path: str | pathlib.Path) -> Library:
   try:
     with np.load(path, allow_pickle=False) as arrays:
       return Library(arrays['ids'], arrays['points'], str(arrays['made_by']))
-  except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+  except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
     raise ValueError(f'{path} is no library ({error}); make one with Library.save') from None
 
 
@@ -185,6 +192,20 @@ class Index:
     found = self._graph.search(np.ascontiguousarray(query_QxV, np.float32), k)
     shape = (len(query_QxV), k)
     return np.int64(found.keys).reshape(shape), np.asarray(found.distances).reshape(shape)
+
+
+def _rank(query_V, own: int, distance_M, points_MxV, length_M) -> float:
+  """Points nearer than the own one and half of those as near, told by differences where a product
+  of matrices cannot tell.
+  """
+  exact = lambda rows: ((query_V - points_MxV[rows]) ** 2).sum(-1)
+  own_distance = exact(np.array([own]))[0]
+  doubt_M = ROUNDING * (length_M + (query_V**2).sum())
+  near_K = np.flatnonzero(np.abs(distance_M - own_distance) <= doubt_M)
+  surely = (distance_M < own_distance - doubt_M).sum()
+  distance_K = exact(near_K)
+  ties = (distance_K == own_distance).sum() - 1
+  return surely + (distance_K < own_distance).sum() + ties / 2
 
 
 @jax.jit

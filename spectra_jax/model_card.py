@@ -77,22 +77,8 @@ def export(
   if not report.exists():
     raise ValueError(f'{report} is missing, expected a run that has finished; train it to its end')
   document = json.loads(report.read_text())
-  if document['task'] not in weights.TASKS:
-    raise ValueError(
-      f'{workdir} is a run of task {document["task"]}, expected one of '
-      f'{", ".join(weights.TASKS)}, whose models reconstruct spectra; choose another --workdir'
-    )
-  run, params = trained.load(workdir)
-  params, reconstruction = run.task.effective(params), run.task
-  if document['task'] == 'foundation':  # what else it has only trained it
-    params, reconstruction = params['foundation'], run.task.masked
-  about = {
-    'config': json.loads(run.config.to_json()),
-    'kinds': list(reconstruction.kinds),
-    'scale': [float(x) for x in reconstruction.scale_K],
-    'targets': run.task.atoms.shape[1] if document['task'] == 'foundation' else 0,
-    **{name: document[name] for name in TOLD},
-  }
+  params, about = trained.reconstruction(workdir)
+  about |= {name: document[name] for name in TOLD}
   return weights.write(path, params, about, stored), about
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from spectra_jax import graphs, readers, weights
 from spectra_jax.align import align
+from spectra_jax.heads.molecule import CHARGES, ELEMENTS
 from spectra_jax.library import Library
 from spectra_jax.retrieval import MODES, columns
 from spectra_jax.roots import KINDS, SAME
@@ -22,7 +23,7 @@ AS = {**{kind: kind for kind in KINDS}, **SAME, 'transmittance': 'ir'}  # what a
 def library(
   task: Task, params: Any, smiles: Sequence[str] = (), known: Library | None = None
 ) -> Library:
-  """Points of all molecules of the run's data set, then of those SMILES that are not among them.
+  """Points of all molecules of the run's data set, then of those SMILES that none is called by.
 
   Args:
     task: of the run.
@@ -31,7 +32,8 @@ def library(
     known: an earlier library of this run, which grows.
 
   Raises:
-    ValueError: a SMILES that is none, or a library of another run.
+    ValueError: a SMILES that is none or of atoms that no model has seen, or a library of another
+      run.
   """
   made_by = weights.digest(params)
   if known is None:
@@ -41,12 +43,25 @@ def library(
       f'the library was made by parameters {known.made_by[:12]!r}, expected those of this run, '
       f'{made_by[:12]!r}, whose points alone its queries are near; make it again'
     )
-  new = [name for name in dict.fromkeys(smiles) if name not in set(known.ids.tolist())]
+  there = set(known.ids.tolist())
+  new = [name for name in dict.fromkeys(smiles) if name not in there]
   if not new:
     return known
   atoms = task.graph['element'].shape[1]
   more = graphs.of_smiles(new)
+  _check_atoms(more)
   return known.grown(more.smiles, points(task, params, more.padded(max(atoms, more.largest))))
+
+
+def _check_atoms(more: graphs.Graphs) -> None:
+  for name, known in (('element', ELEMENTS), ('charge', CHARGES)):
+    strange = np.flatnonzero(~np.isin(getattr(more, name), known))
+    if len(strange):
+      row = np.searchsorted(more.atom_offsets, strange[0], side='right') - 1
+      raise ValueError(
+        f'{more.smiles[row]} has an atom of {name} {getattr(more, name)[strange[0]]}, expected one '
+        f'of {", ".join(map(str, known))}, which models tell apart; leave it out'
+      )
 
 
 def points(task: Task, params: Any, graph: Mapping[str, np.ndarray]) -> np.ndarray:

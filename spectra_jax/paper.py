@@ -136,7 +136,8 @@ def studies(
 ) -> list[str]:
   """Runs what reports on finished runs or on the data, one after the other; names of what failed.
 
-  What needs data that are not there is left out. A report that is there is not made again.
+  What needs data that are not there is left out. Reports that are there are not made again, but
+  those of poles, which take seconds.
 
   Args:
     part: see configs/paper.py.

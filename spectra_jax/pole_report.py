@@ -52,12 +52,17 @@ def read(workdir: pathlib.Path) -> Poles:
   """Poles of a finished run, before and after training.
 
   Raises:
-    ValueError: no finished run, other data, or layers that are not linear or have too many poles.
+    ValueError: no finished run, one of another task than masked, other data, or layers that are not
+      linear or have too many poles.
   """
   path = workdir / 'report.json'
   if not path.exists():
     raise ValueError(f'{path} is missing, expected a run that has finished; train it to its end')
   run, params = trained.load(workdir)
+  if run.config.task.name != 'masked':
+    raise ValueError(
+      f'{workdir} is a run of task {run.config.task.name}, expected masked; leave it out of --runs'
+    )
   before = jax.jit(lambda: train.initial_params(run.task, run.module, run.config.seed))()
   sides = [_layers(run, tree) for tree in (before, params)]
   poles = [[transfer.poles(system).ravel() for system in side.values()] for side in sides]
@@ -88,10 +93,21 @@ def _relative_gain(system: transfer.LinearFilter, theta: float) -> float:
 
 
 def groups(runs: Sequence[Poles]) -> dict[str, list[Poles]]:
-  """Runs that differ by their seeds alone, by a name of what they are."""
+  """Runs that differ by their seeds alone, by a name of what they are.
+
+  Raises:
+    ValueError: a seed is there twice, which would count as evidence twice.
+  """
   found: dict[str, list[Poles]] = {}
   for run in sorted(runs, key=lambda run: run.config.seed):
     found.setdefault(_key(run.config, leave=()), []).append(run)
+  for mine in found.values():
+    seeds = [run.config.seed for run in mine]
+    if len(seeds) > len(set(seeds)):
+      raise ValueError(
+        f'runs of {_name(mine[0].config)} have the seeds {seeds}, expected each once; leave the '
+        'copies out of --runs'
+      )
   return found
 
 
@@ -100,7 +116,7 @@ def document(mine: Sequence[Poles], others: Sequence[Poles]) -> dict[str, Any]:
 
   Args:
     mine: runs of several seeds.
-    others: runs of the same seeds on another planted pole; none where there is none.
+    others: runs of the same seeds on other planted poles; none where there are none.
   """
   results: dict[str, Any] = {
     'poles': pole_drift.drift([r.initial for r in mine], [r.trained for r in mine])._asdict()
@@ -143,11 +159,13 @@ def _planted(mine: Sequence[Poles], others: Sequence[Poles]) -> dict[str, Any]:
   told |= dict(
     zip(('moved_nearer', 'p', 'least_p'), pole_drift.preference(after, before), strict=True)
   )
-  seeds = {run.config.seed: run for run in others}
+  of_seed = collections.defaultdict(list)
+  for run in others:
+    of_seed[run.config.seed].append(near(run.trained))
   pairs = [
-    (a, near(seeds[run.config.seed].trained))
+    (a, float(np.mean(of_seed[run.config.seed])))
     for a, run in zip(after, mine, strict=True)
-    if run.config.seed in seeds
+    if run.config.seed in of_seed
   ]
   if len(pairs) > 1:
     own, other = zip(*pairs, strict=True)

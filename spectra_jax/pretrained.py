@@ -82,11 +82,13 @@ class Pretrained:
       ValueError: as `embed`.
     """
     inputs, nu_L = self.inputs(spectra)
-    root_NxL = self._run('values', inputs, nu_L) * inputs['scale'][:, None]
+    root_NxL = self._run('values', inputs, nu_L)
+    intensity_NxL = roots.hardened(root_NxL) if self._softened else roots.squared(root_NxL)
+    intensity_NxL = intensity_NxL * inputs['scale'][:, None] ** 2
     axis, flipped = _wavenumbers(spectra)
     inside = np.flatnonzero((axis >= nu_L[0]) & (axis <= nu_L[-1]))
     filled = np.zeros(spectra.values.shape, np.float32)
-    filled[:, inside] = roots.squared(root_NxL)[:, np.searchsorted(nu_L, axis[inside])]
+    filled[:, inside] = intensity_NxL[:, np.searchsorted(nu_L, axis[inside])]
     filled = filled[:, ::-1] if flipped else filled
     known = np.zeros(len(axis), bool)
     known[inside] = True
@@ -131,8 +133,9 @@ class Pretrained:
 
     Values are square roots of what is given, negative ones 0, over the scale: that of training for
     the computed spectra that the package ships, else the root mean square of each spectrum's own
-    visible roots. Points beyond the axis of training are left out, and where the spectrum ends
-    before it, hidden points at the steps of training follow.
+    visible roots. Of task foundation, whose spectra have noise about zero, the roots are softened
+    (spectra_jax/roots.py). Points beyond the axis of training are left out, and where the spectrum
+    ends before it, hidden points at the steps of training follow.
 
     Raises:
       ValueError: another kind of spectra, values that are no intensities any more, an axis that
@@ -149,13 +152,17 @@ class Pretrained:
         f'the axis goes from {axis[0]:g} to {axis[-1]:g} cm^-1, expected at least {LEAST_POINTS} '
         f'points between {self.nu_L[0]:g} and {self.nu_L[-1]:g}, where the model was trained'
       )
-    root_NxL, visible = np.sqrt(np.maximum(values[:, inside], 0.0)), visible[:, inside]
+    values, visible = values[:, inside], visible[:, inside]
+    root_NxL = np.sqrt(np.maximum(values, 0.0))
     scale_N = self._scale(spectra, kind, root_NxL, visible)
+    root_NxL = root_NxL / scale_N[:, None]
+    if self._softened:
+      root_NxL = np.asarray(roots.softened(np.float32(values / scale_N[:, None] ** 2)))
     whole_L, before, after = _completed(axis[inside], self.nu_L)
     pad = lambda x: np.pad(x, ((0, 0), (before, after)))
     place = self.weights.kinds.index(kind)
     arrays = {
-      'values': pad(root_NxL / scale_N[:, None]).astype(np.float32),
+      'values': pad(root_NxL).astype(np.float32),
       'visible': pad(visible),
       'kind': np.full(len(root_NxL), place, np.int32),
       'scale': scale_N,
@@ -163,6 +170,10 @@ class Pretrained:
     return arrays, whole_L
 
   # --- parts ---------------------------------------------------------------------------------
+
+  @property
+  def _softened(self) -> bool:
+    return self.weights.config.task.name == 'foundation'
 
   def _kind(self, spectra: Spectra) -> str:
     """That of the weights' kinds which these spectra are."""
@@ -187,11 +198,7 @@ class Pretrained:
     return tokens.reshape(len(tokens), -1)
 
   def _run(self, what: str, inputs: Mapping[str, np.ndarray], nu_L: np.ndarray) -> np.ndarray:
-    compiled, found = program(self.module, what, nu_L), []
-    for rows, real in batches.padded_batches(np.arange(len(inputs['kind'])), BATCH):
-      arrays = (inputs[name][rows] for name in ('values', 'visible', 'kind'))
-      found.append(np.asarray(compiled(self.params, *arrays))[real])
-    return np.concatenate(found)
+    return run(self.module, self.params, what, inputs, nu_L)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -243,6 +250,17 @@ def module(found: Weights) -> nn.Module:
   return foundation.build_foundation(config, kinds, found.about['targets'])
 
 
+def run(
+  module: nn.Module, params: Any, what: str, inputs: Mapping[str, np.ndarray], nu_L: np.ndarray
+) -> np.ndarray:
+  """`program` of all spectra, some at a time."""
+  compiled, found = program(module, what, nu_L), []
+  for rows, real in batches.padded_batches(np.arange(len(inputs['kind'])), BATCH):
+    arrays = (inputs[name][rows] for name in ('values', 'visible', 'kind'))
+    found.append(np.asarray(compiled(params, *arrays))[real])
+  return np.concatenate(found)
+
+
 def program(module: nn.Module, what: str, nu_L: np.ndarray) -> Callable:
   """(params, values [B, L], visible, kind) -> 'tokens' [B, T, D], each over its root mean square,
   'vector' [B, Z] or 'values' [B, L]; compiled once for an axis [cm^-1].
@@ -255,7 +273,7 @@ def _program(key: unlabelled.Key, what: str, axis: bytes) -> Callable:
   module = key.module
   nu_L, whole = np.frombuffer(axis), isinstance(module, foundation.FoundationModel)
 
-  def run(params, *inputs):
+  def some(params, *inputs):
     if what == 'values':
       return unlabelled.filled(module, params, *inputs, nu_L)
     if whole:
@@ -271,7 +289,7 @@ def _program(key: unlabelled.Key, what: str, axis: bytes) -> Callable:
     x_BxTxD *= jax.lax.rsqrt((x_BxTxD**2).mean(-1, keepdims=True) + 1e-6)
     return x_BxTxD.mean(1) if what == 'vector' else x_BxTxD
 
-  return jax.jit(run)
+  return jax.jit(some)
 
 
 def _wavenumbers(spectra: Spectra) -> tuple[np.ndarray, bool]:

@@ -19,6 +19,7 @@ KINDS = ('ir', 'raman')  # of one molecule, row for row
 # Kind of a measurement -> kind of the computed spectra that is the same quantity up to a factor.
 SAME = {'absorbance': 'ir', 'atr': 'ir', 'counts': 'raman'}
 FAINT = 1e-6  # of the squared scale: keeps the slope of a root finite where nothing is
+SOFT = 1e-3  # of the squared scale: below it a root is a straight line, and noise stays as it is
 
 
 def constants(values: np.ndarray | shards.Sharded, rows: np.ndarray) -> tuple[float, np.ndarray]:
@@ -45,6 +46,17 @@ def components(
 def of_intensity(share: jax.Array) -> jax.Array:
   """Scaled roots of predicted intensities >= 0 over c^2."""
   return jnp.sqrt(share + FAINT)
+
+
+def softened(share: jax.Array) -> jax.Array:
+  """x / sqrt(|x| + SOFT) of intensities over c^2, also below zero."""
+  return share * jax.lax.rsqrt(jnp.abs(share) + SOFT)
+
+
+def hardened(root: np.ndarray) -> np.ndarray:
+  """The intensity over c^2 whose softened root this is."""
+  square = np.float64(root) ** 2
+  return np.sign(root) * (square + np.sqrt(square * (square + 4 * SOFT))) / 2
 
 
 def squared(root: np.ndarray) -> np.ndarray:

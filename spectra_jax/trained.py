@@ -4,6 +4,9 @@ import json
 import pathlib
 from typing import Any
 
+import jax
+import numpy as np
+
 from spectra_jax import report, scores, splits, train, weights
 from spectra_jax.checkpoint import Checkpoints
 from spectra_jax.workdir import write_json_atomic
@@ -27,6 +30,30 @@ def load(workdir: pathlib.Path) -> tuple[train.Run, Any]:
       f'{run.workdir} has no checkpoint; expected one of its training; train it first'
     )
   return run, train.averaged(restored[0])
+
+
+def reconstruction(workdir: pathlib.Path) -> tuple[Any, dict[str, Any]]:
+  """(parameters, about) of a run that reconstructs spectra, as `weights.Weights` has them.
+
+  Raises:
+    ValueError: a run of another task; see also `load`.
+  """
+  run, params = load(workdir)
+  name = run.config.task.name
+  if name not in weights.TASKS:
+    raise ValueError(
+      f'{workdir} is a run of task {name}, expected one of {", ".join(weights.TASKS)}, whose '
+      'models reconstruct spectra and know their kinds; choose another'
+    )
+  params, task, targets = jax.tree.map(np.asarray, run.task.effective(params)), run.task, 0
+  if name == 'foundation':  # what else it has only trained it
+    params, task, targets = params['foundation'], run.task.masked, run.task.atoms.shape[1]
+  return params, {
+    'config': json.loads(run.config.to_json()),
+    'kinds': list(task.kinds),
+    'scale': [float(x) for x in task.scale_K],
+    'targets': targets,
+  }
 
 
 def evaluate(workdir: pathlib.Path) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Several looks at one molecule: as computed, and as simulated instruments measure it, some hidden.
 
-Values are softened roots, x / sqrt(|x| + SOFT) of intensities over the squared training scale: the
+Values are softened roots (spectra_jax/roots.py) of intensities over the squared training scale: the
 square roots of masked reconstruction but where there is nothing but noise. Whoever borrows an
 instrument borrows its day too, so that what the borrower would look like there is known exactly.
 """
@@ -12,20 +12,14 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from spectra_jax import batches
+from spectra_jax import batches, roots
 from spectra_jax.datasets import instruments
 from spectra_jax.datasets.instruments import Setting
 from spectra_jax.gather import neighbours
 from spectra_jax.tasks import masked
 
-SOFT = 1e-3  # of the squared scale: below it a root is a straight line, and noise stays as it is
 # Held-out views, and where those of the training instruments begin.
 PROTOCOL, BORROWED, NEW, FIRST = 0, 1, 2, 3
-
-
-def softened_root(x: jax.Array) -> jax.Array:
-  """x / sqrt(|x| + SOFT) of intensities over the squared training scale, also below zero."""
-  return x * jax.lax.rsqrt(jnp.abs(x) + SOFT)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -51,7 +45,7 @@ class Views:
 
   def root(self, values: jax.Array, k: int) -> jax.Array:
     """Softened root of intensities of kind k over the scale."""
-    return softened_root(values / jnp.float32(self.masked.scale_K[k] ** 2))
+    return roots.softened(values / jnp.float32(self.masked.scale_K[k] ** 2))
 
   def training(
     self, keys_B: jax.Array, step: ArrayLike, batch: Mapping[str, jax.Array]

@@ -221,6 +221,26 @@ def test_weights_of_another_model_or_kind_are_refused_by_name():
     Lora(rank=-1).begin(base(), SEED)
 
 
+def test_a_model_without_what_is_taken_or_trained_is_refused():
+  trunk = {name: base()[name] for name in adaptation.TRUNK}
+  with pytest.raises(
+    ValueError, match='parts atoms, head, expected tokenizer and backbone'
+  ):
+    adaptation.with_trunk({'atoms': {}, 'head': base()['head']}, of_weights(base()), 'ir')
+  for name in ('frozen', 'lora'):
+    with pytest.raises(ValueError, match="tokenizer, backbone and none that begins with 'head'"):
+      method(name).begin(trunk, SEED)
+
+
+def test_matrices_of_a_recurrence_stay_where_dynamics_do():
+  leaf = np.ones((3, 4), np.float32)
+  whole = {'backbone': {'dynamics': {'frequency': leaf}, 'out': {'kernel': leaf}}, 'head': {}}
+  updates = Lora(dynamics=False).begin(whole, SEED)['adapter']['backbone']
+  assert sorted(updates) == ['out']
+  shift = Lora().begin(whole, SEED)['adapter']['backbone']['dynamics']['frequency']['shift']
+  assert shift.shape == leaf.shape
+
+
 # ---- whole runs ---------------------------------------------------------------
 
 

@@ -312,6 +312,14 @@ def test_a_lost_latent_stops_the_run_with_a_sentence(task):
   ('changes', 'words'),
   [
     ({'foundation.bottleneck.inst': 0}, 'bottleneck.inst is 0 with a decoder'),
+    (
+      {
+        'foundation.bottleneck.inst': 0,
+        'foundation.heads.decoded': '',
+        'task.foundation.least_gap': 0.1,
+      },
+      'least_gap is 0.1 and foundation.bottleneck.inst is 0',
+    ),
     ({'task.foundation.probe_views': 7}, 'probe_views 7, expected a share .* 1 to 6 views'),
     ({'augment.shift.max_cm': 3.0}, 'does not augment'),
   ],

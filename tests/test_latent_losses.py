@@ -141,6 +141,12 @@ def test_swap_and_noise_by_hand():
   np.testing.assert_allclose(denoising(wrong, true, seen), [0.0, 0.5], rtol=1e-6)
 
 
+def test_views_that_nearly_agree_keep_their_digits():
+  zero, gap = np.zeros((1, 4), np.float32), np.full((1, 4), 1e-4, np.float32)
+  found = view_consistency(zero, gap, zero, zero)
+  np.testing.assert_allclose(found, 4 * 0.5 * 1e-8 / 2, rtol=1e-4)
+
+
 @pytest.mark.slow
 def test_a_second_measurement_teaches_as_the_noise_free_spectrum_does():
   """Lehtinen et al. 2018: the gradient has the same mean, the loss is dearer by the variance."""

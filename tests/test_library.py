@@ -46,6 +46,27 @@ def test_chunks_and_columns_change_no_answer(monkeypatch):
   )
 
 
+def test_near_copies_far_from_the_first_point_are_told_apart():
+  """A product of matrices in float32 cannot: 240^2 has no digits left for 1e-5."""
+  rng = np.random.default_rng(2)
+  direction = rng.normal(size=8)
+  copies = 240 * direction / np.linalg.norm(direction) + 2e-3 * rng.normal(size=(20, 8))
+  found = Library(np.arange(21).astype(str), np.float32(np.concatenate([np.zeros((1, 8)), copies])))
+  query = np.float32(copies[4:5] + 1e-3 * rng.normal(size=(1, 8)))
+  want = distances(query, found.points_MxV)
+  place, squared = found.search(query, 6)
+  np.testing.assert_array_equal(place, np.argsort(want, 1)[:, :6])
+  assert (np.diff(squared) >= 0).all()
+  nearest = np.argmin(want, 1)
+  np.testing.assert_array_equal(found.ranks(query, nearest), [0])
+
+
+def test_no_query_has_no_answer():
+  none, found = np.zeros((0, 5), np.float32), made(7)
+  assert found.search(none, 3)[0].shape == (0, 3)
+  assert found.ranks(none, np.zeros(0, int)).shape == (0,)
+
+
 def test_points_as_near_as_the_true_one_count_half():
   found = Library(np.array(list('abcd')), np.float32([[0, 0], [1, 0], [1, 0], [3, 0]]))
   ranks = found.ranks(np.zeros((4, 2), np.float32), np.arange(4))
@@ -82,13 +103,18 @@ def test_what_cannot_be_searched_is_refused(tmp_path):
     found.search(np.zeros((2, 5), np.float32), 8)
   with pytest.raises(ValueError, match=r"\['m0_0'\] are in the library already"):
     found.grown(['m0_0'], np.zeros((1, 5)))
+  with pytest.raises(ValueError, match=r"\['b'\] are in the library already or come twice"):
+    found.grown(['b', 'b'], np.zeros((2, 5)))
   with pytest.raises(ValueError, match=r'new points have shape \(1, 4\)'):
     found.grown(['new'], np.zeros((1, 4)))
   with pytest.raises(ValueError, match='3 names for points of shape'):
     Library(np.array(list('abc')), np.zeros((2, 4), np.float32))
-  (tmp_path / 'cut.npz').write_bytes(b'PK\x03\x04')
-  with pytest.raises(ValueError, match=r'cut\.npz is no library'):
-    library.load(tmp_path / 'cut.npz')
+  np.save(tmp_path / 'array.npy', np.zeros(3))
+  for name, content in (('cut.npz', b'PK\x03\x04'), ('empty.npz', b''), ('array.npy', None)):
+    if content is not None:
+      (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=f'{name} is no library'):
+      library.load(tmp_path / name)
   with pytest.raises(ValueError, match=r'none\.npz is no library'):
     library.load(tmp_path / 'none.npz')
 

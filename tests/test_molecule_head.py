@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from spectra_jax import graphs
-from spectra_jax.heads.molecule import FAINT, Atoms, Head
+from spectra_jax.heads.molecule import ELEMENTS, FAINT, Atoms, Head, features
 from tests.parameters import draw
 
 NU = np.linspace(500.0, 3500.0, 64)
@@ -82,6 +82,16 @@ def test_what_is_told_of_an_atom_matters(name):
   want, found = spectra(given), spectra(given | {name: changed})
   assert np.abs(found['ir'][0] - want['ir'][0]).max() > 1e-3
   np.testing.assert_array_equal(found['ir'][1:], want['ir'][1:])
+
+
+def test_elements_that_are_not_told_apart_are_none_of_those_that_are():
+  known, strange = graph([0]), graph([0])
+  strange['element'] = np.where(known['element'] > 0, 78, 0).astype(np.int8)
+  iodine = {**known, 'element': np.where(known['element'] > 0, 53, 0).astype(np.int8)}
+  columns = len(ELEMENTS)
+  there = known['element'] > 0
+  assert (features(iodine)[..., :columns].sum(-1) == there).all()
+  assert (features(strange)[..., :columns] == 0).all()
 
 
 def test_bonds_and_distances_matter():

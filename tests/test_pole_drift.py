@@ -222,7 +222,7 @@ def test_runs_of_two_tasks_are_reported_and_tabled(tmp_path):
   found = document['groups']['planted-120-600-linoss']
   assert 0 < found['poles']['moved'] <= found['poles']['by_index'] + 1e-9
   assert found['poles']['moved'] < found['poles']['initial']  # ten steps
-  assert 0 < found['planted']['p_other'] <= 1
+  assert found['planted']['p_other'] in (0.25, 0.5, 0.75, 1.0)
   report = json.loads((root / 'planted-120-600-linoss' / 'report.json').read_text())
   assert report['seeds'] == [0, 1]
   assert (root / 'planted-120-600-linoss' / 'poles.png').stat().st_size > 1000
@@ -240,3 +240,14 @@ def test_groups_that_differ_by_size_alone_have_folders_of_their_own_in_any_order
   assert len(names) == len(set(names.values())) == 2
   assert pole_report.folders(pole_report.groups(runs[::-1])) == names
   assert list(pole_report.folders(pole_report.groups(runs[:2])).values()) == ['computed-linoss']
+  with pytest.raises(ValueError, match=r'have the seeds \[0, 0, 1\], expected each once'):
+    pole_report.groups([*runs[:2], runs[0]])
+
+
+def test_preference_of_many_seeds_is_near_the_exact_one():
+  rng = np.random.default_rng(0)
+  own, other = rng.normal(size=(2, 12)) + np.array([[0.0], [0.5]])
+  exact = pole_drift.preference(own, other)
+  twice = pole_drift.preference(np.tile(own, 2), np.tile(other, 2))
+  assert twice[0] == pytest.approx(exact[0])
+  assert 1 / 4096 <= twice[1] < exact[1] < 0.5

@@ -28,7 +28,7 @@ def test_a_tiny_run_names_molecules_for_files(tmp_path):
     rows = [f'{nu:.3f},{x:.6g}' for nu, x in zip(AXIS, values, strict=True)]
     (tmp_path / f'{kind}.csv').write_text('\n'.join([header, *rows]))
     files.append(f'--{kind}={tmp_path / kind}.csv')
-  (tmp_path / 'more.smi').write_text('CCCCCCCCO\n')
+  (tmp_path / 'more.smi').write_text('CCCCCCCCO octanol\n')
   more = f'--smiles={tmp_path / "more.smi"}'
   more = [more, f'--library={tmp_path / "library.npz"}']
   output = finish(start('-m', 'experiments.retrieve', workdir, *files, *more, '--top=7028'))

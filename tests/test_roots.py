@@ -37,6 +37,16 @@ def test_squares_undo_roots_and_keep_what_is_below_zero():
   np.testing.assert_allclose(np.asarray(roots.of_intensity(root**2)), np.abs(root), atol=2e-3)
 
 
+def test_softened_roots_keep_the_mean_of_noise_and_are_undone():
+  share = np.float32([-3.0, -1e-4, 0.0, 1e-6, 1e-3, 0.5, 40.0])
+  root = np.asarray(roots.softened(share))
+  np.testing.assert_allclose(roots.hardened(root), share, rtol=1e-5, atol=1e-9)
+  np.testing.assert_allclose(root[-2:], np.sqrt(share[-2:]), rtol=2e-3)
+  noise = np.float32(3e-4 * np.random.default_rng(0).normal(size=4000))
+  assert abs(np.asarray(roots.softened(noise)).mean()) < 5e-4
+  assert np.sqrt(np.maximum(noise, 0)).mean() > 5e-3
+
+
 @pytest.mark.parametrize('kinds', [('ir',), ('ir', 'raman', 'n'), ('absorbance', 'raman')])
 def test_other_kinds_than_both_are_refused(kinds):
   with pytest.raises(ValueError, match='expected ir and raman of the same molecules'):

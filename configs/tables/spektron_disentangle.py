@@ -56,7 +56,7 @@ def get_config() -> ConfigDict:
   ) + (
     *(default.result(f'NRE, {name}', f'{kind}.nre', f'{kind}.{{method}}') for kind, name in KINDS),
     default.about('active units', 'results.units.active_chem', '{:.0f}'),
-    default.about('wall time (min)', 'wall_s', '{:.0f}', 1 / 60),
+    default.about('wall time (min)', 'wall_s_total', '{:.0f}', 1 / 60),
   )
   told = [f'{label}, {name}' for label in TOLD.values() for _, name in KINDS]
   guessing = {'values': dict.fromkeys(told, 1 / 6), 'regime': 'grouped', 'source': 'one of six'}

@@ -48,7 +48,7 @@ def get_config() -> ConfigDict:
       for kind, name in KINDS
     ),
     default.about('parameters', 'parameters', '{:,.0f}'),
-    default.about('wall time (min)', 'wall_s', '{:.0f}', 1 / 60),
+    default.about('wall time (min)', 'wall_s_total', '{:.0f}', 1 / 60),
   )
   shown = ('NRE', 'other kind', 'transfer', 'swap', 'atoms from z_chem')
   c.page = (*(f'{label}, {name}' for label in shown for _, name in KINDS), 'wall time (min)')

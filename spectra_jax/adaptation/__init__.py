@@ -11,7 +11,6 @@ of the run's identity.
 
 import dataclasses
 import hashlib
-import json
 import pathlib
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -93,15 +92,7 @@ def source(init_from: str) -> Weights:
 def _of_workdir(workdir: pathlib.Path) -> Weights:
   from spectra_jax import trained  # it imports train, which imports this
 
-  run, params = trained.load(workdir)
-  if run.config.task.name not in weights.TASKS:
-    raise ValueError(
-      f'{workdir} is a run of task {run.config.task.name}, expected one of '
-      f'{", ".join(weights.TASKS)}, whose tokeniser knows kinds of spectra; choose another'
-    )
-  params = jax.tree.map(np.asarray, run.task.effective(params))
-  params = params.get('foundation', params)  # what else that task has only trained it
-  about = {'kinds': list(run.task.kinds), 'config': json.loads(run.config.to_json())}
+  params, about = trained.reconstruction(workdir)
   return Weights(params, about, weights.digest(params))
 
 
@@ -114,20 +105,44 @@ def with_trunk(drawn: Tree, found: Weights, kind: str) -> Tree:
     kind: which of their kinds the spectra are like; a model of one kind takes its embedding.
 
   Raises:
-    ValueError: a leaf of another shape, or another kind.
+    ValueError: a leaf of another shape, another kind, or a model without such parts.
   """
   if kind not in found.kinds:
     raise ValueError(
       f'adapt.kind is {kind!r}, expected one of {", ".join(found.kinds)}, the kinds that the '
       'weights have seen; set it to the one that the spectra are most like'
     )
+  if not any(name in TRUNK or _has_trunk(part) for name, part in drawn.items()):
+    raise ValueError(
+      f'the model has the parts {", ".join(drawn)}, expected {" and ".join(TRUNK)}, which '
+      "adapt.init_from gives; choose another encoder or task, or set adapt.init_from = ''"
+    )
   return {name: _part(name, part, found, kind) for name, part in drawn.items()}
+
+
+def heads(base: Tree) -> Tree:
+  """The parts of a model that are new for each task.
+
+  Raises:
+    ValueError: there are none.
+  """
+  found = {name: part for name, part in base.items() if name.startswith(HEAD)}
+  if not found:
+    raise ValueError(
+      f'the model has the parts {", ".join(base)} and none that begins with {HEAD!r}, expected one '
+      'that adapt.name trains whole; set adapt.name = full, or choose task regress or classify'
+    )
+  return found
+
+
+def _has_trunk(part: Tree) -> bool:
+  return isinstance(part, Mapping) and TRUNK[0] in part
 
 
 def _part(name: str, part: Tree, found: Weights, kind: str) -> Tree:
   if name in TRUNK:
     return _fitted(part, _of_kind(found, kind, part)[name], name)
-  if isinstance(part, Mapping) and TRUNK[0] in part:
+  if _has_trunk(part):
     return {inner: _part(inner, own, found, kind) for inner, own in part.items()}
   return part
 

@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Any
 
-from spectra_jax.adaptation import HEAD
+from spectra_jax.adaptation import heads
 
 Tree = Any
 
@@ -13,9 +13,13 @@ class Method:
   """The state holds the heads, which are new for each task."""
 
   def begin(self, base: Tree, seed: int) -> Tree:
-    """The heads, as they were drawn."""
+    """The heads, as they were drawn.
+
+    Raises:
+      ValueError: the model has none.
+    """
     del seed
-    return {name: part for name, part in base.items() if name.startswith(HEAD)}
+    return heads(base)
 
   def merge(self, base: Tree, trained: Tree) -> Tree:
     """The base with these heads."""

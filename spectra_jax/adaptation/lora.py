@@ -4,10 +4,10 @@
                                                                              arXiv 2106.09685)
 
 for kernels of dense layers and convolutions and for B and C of state spaces, over their last two
-dimensions. The vectors of a recurrence, a few numbers an oscillator, have updates of their own:
+dimensions. What a layer holds as 'dynamics' has updates of its own, one a number:
 
   A exp(a), G exp(g)    stiffness and damping stay positive
-  x + d                 every other number of 'dynamics': steps, logarithms, frequencies
+  x + d                 every other number: steps, logarithms, frequencies, B where it learns slowly
 
 with a = g = d = 0 at the start. So a run starts at the base bit for bit, with rank 0 and without
 `dynamics` it stays there, and the merged matrices are those that the run computed with. Norms,
@@ -22,7 +22,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from spectra_jax.adaptation import HEAD
+from spectra_jax.adaptation import heads
 from spectra_jax.optimizer import DYNAMICS
 
 ADAPTER = 'adapter'
@@ -50,18 +50,18 @@ class Method:
     """{head: as it was drawn, 'adapter': zero updates by the path of what they change}.
 
     Raises:
-      ValueError: a negative rank.
+      ValueError: a negative rank, or a model without a head.
     """
     if self.rank < 0:
       raise ValueError(f'adapt.lora.rank is {self.rank}, expected at least 0; raise it')
-    heads = {name: part for name, part in base.items() if name.startswith(HEAD)}
-    trunk = {name: part for name, part in base.items() if name not in heads}
-    return {**heads, ADAPTER: self._updates(trunk, seed, ())}
+    whole = heads(base)
+    trunk = {name: part for name, part in base.items() if name not in whole}
+    return {**whole, ADAPTER: self._updates(trunk, seed, ())}
 
   def merge(self, base: Tree, trained: Tree) -> Tree:
     """The base with these heads and updates, the parameters of an ordinary model."""
-    heads = {name: part for name, part in trained.items() if name != ADAPTER}
-    return {**_changed(base, trained[ADAPTER], self.scale / max(self.rank, 1)), **heads}
+    whole = {name: part for name, part in trained.items() if name != ADAPTER}
+    return {**_changed(base, trained[ADAPTER], self.scale / max(self.rank, 1)), **whole}
 
   def _updates(self, tree: Tree, seed: int, path: tuple[str, ...]) -> Tree:
     found = {}
@@ -81,11 +81,13 @@ class Method:
   ) -> dict[str, np.ndarray]:
     """{} where the leaf stays."""
     shape, zeros = np.shape(leaf), lambda shape: np.zeros(shape, np.float32)
+    if DYNAMICS in path:
+      return {'shift': zeros(shape)} if self.dynamics else {}
     if len(shape) >= 2 and path[-1] not in UNTOUCHED:
       *lead, rows, columns = shape
       down = np.float32(rng.normal(size=(*lead, rows, self.rank)) * rows**-0.5)
       return {'down': down, 'up': zeros((*lead, self.rank, columns))} if self.rank else {}
-    return {'shift': zeros(shape)} if self.dynamics and DYNAMICS in path else {}
+    return {}
 
 
 def _changed(base: Tree, updates: Tree, scale: float) -> Tree:

@@ -65,7 +65,7 @@ def kernel_ridge(
   """y = mean + K(x, X) (K(X, X) + shrinkage I)^-1 (Y - mean), K = exp(-|x - x'|^2 / (2 width s)).
 
   s is the median squared distance of two training spectra, so that a width means the same for
-  spectra of any scale; the kernel of a spectrum with itself is 1, so does a shrinkage.
+  spectra of any scale; a shrinkage does too, as the kernel of a spectrum with itself is 1.
 
   Args:
     values_NxL, targets_NxM: what is fitted.

@@ -23,11 +23,10 @@ FAINT = 1e-4  # of the squared scale: keeps the slope of a root finite where not
 def features(graph: Mapping[str, jax.Array]) -> jax.Array:
   """One-hot columns of each atom, 0 for padding: `Graphs.padded` -> [B, A, F] float32."""
   told = {'element': ELEMENTS, 'charge': CHARGES, 'aromatic': (1,)}
-  told |= dict.fromkeys(('hydrogens', 'degree', 'ring'), range(COUNTS + 1))
-  columns = [
-    jnp.minimum(graph[name], max(values))[..., None] == np.asarray(values, np.int8)
-    for name, values in told.items()
-  ]
+  is_one = lambda x, values: x[..., None] == np.asarray(values, np.int8)
+  columns = [is_one(graph[name], values) for name, values in told.items()]
+  for name in ('hydrogens', 'degree', 'ring'):
+    columns.append(is_one(jnp.minimum(graph[name], COUNTS), range(COUNTS + 1)))
   return jnp.concatenate(columns, -1) * (graph['element'] > 0)[..., None].astype(jnp.float32)
 
 

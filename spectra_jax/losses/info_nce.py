@@ -1,5 +1,7 @@
 """A spectrum and its molecule belong together: InfoNCE both ways on distances of points."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 
@@ -43,7 +45,9 @@ def _scores(query_QxV: jax.Array, weight_QxV: jax.Array, point_PxV: jax.Array) -
   centre_V = jax.lax.stop_gradient(point_PxV.mean(0))
   query_QxV, point_PxV = query_QxV - centre_V, point_PxV - centre_V
   own_Qx1 = 0.5 * (weight_QxV * query_QxV**2).sum(-1, keepdims=True)
-  return (weight_QxV * query_QxV) @ point_PxV.T - 0.5 * weight_QxV @ (point_PxV**2).T - own_Qx1
+  times = functools.partial(jnp.matmul, precision='highest')  # large terms cancel
+  cross_QxP = times(weight_QxV * query_QxV, point_PxV.T)
+  return cross_QxP - 0.5 * times(weight_QxV, (point_PxV**2).T) - own_Qx1
 
 
 def _picked(score_BxJ: jax.Array, label_B: jax.Array, label_J: jax.Array) -> jax.Array:

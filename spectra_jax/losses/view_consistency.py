@@ -20,6 +20,7 @@ def view_consistency(
   noise can hide a difference, the latent can also say less of everything; its worth elsewhere keeps
   it from that.
   """
-  spread = jnp.cosh(log_variance_BxD - other_log_variance_BxD) - 1
+  # cosh d - 1, which loses its digits where views agree.
+  spread = 2 * jnp.sinh((log_variance_BxD - other_log_variance_BxD) / 2) ** 2
   sharp = 0.5 * (jnp.exp(-log_variance_BxD) + jnp.exp(-other_log_variance_BxD))
   return 0.5 * (spread + (mean_BxD - other_mean_BxD) ** 2 * sharp).sum(-1)

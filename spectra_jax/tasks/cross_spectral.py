@@ -134,7 +134,7 @@ class Task:
   def effective(self, params: Any) -> Any:
     return params
 
-  @functools.cache  # noqa: B019  a task lives as long as its run
+  @functools.lru_cache(maxsize=8)  # noqa: B019  of the tasks asked last
   def held_out(self, side: str) -> tuple[dict[str, Any], dict[str, jax.Array]]:
     """Inputs and targets of one whole side."""
     return jax.jit(lambda batch: self.inputs(None, 0, batch, train=False))(self.examples(side))
@@ -273,7 +273,7 @@ class Task:
     """[N, L] float64 of kind k."""
     return np.sqrt(np.float64(self.spectra[KINDS[k]].values[self.split.train])) / self.scale[k]
 
-  @functools.cache  # noqa: B019  a task lives as long as its run
+  @functools.lru_cache(maxsize=16)  # noqa: B019  of the tasks asked last
   def _fitted(self, name: str, k: int) -> between_spectra.Chosen:
     """The baseline that predicts the other kind from kind k, fitted to the training side."""
     mean_L, o = self.mean_2xL[1 - k], self.options

@@ -42,7 +42,16 @@ from jax.typing import ArrayLike
 from matplotlib.figure import Figure
 from ml_collections import ConfigDict
 
-from spectra_jax import augment, erasure, figures, foundation_terms, latent_report, medium, shards
+from spectra_jax import (
+  augment,
+  erasure,
+  figures,
+  foundation_terms,
+  latent_report,
+  medium,
+  roots,
+  shards,
+)
 from spectra_jax.datasets import instruments
 from spectra_jax.datasets.instruments import Setting
 from spectra_jax.disentangled import Classifier, Disentangled
@@ -52,7 +61,7 @@ from spectra_jax.scores import Ratios, put
 from spectra_jax.spectra import Spectra
 from spectra_jax.splits import Split
 from spectra_jax.tasks import masked
-from spectra_jax.views import FIRST, PROTOCOL, Views, softened_root
+from spectra_jax.views import FIRST, PROTOCOL, Views
 
 BASELINES = masked.BASELINES
 Outputs = Mapping[str, jax.Array]
@@ -113,7 +122,8 @@ class Task:
     return Disentangled(foundation, classifiers)
 
   def examples(self, side: str) -> dict[str, np.ndarray]:
-    """All molecules of one side: raw intensities [N, L] by kind, properties, row, mask.
+    """All molecules of one side: raw intensities [N, L] by kind, properties, row; mask and place by
+    which views are dealt; kind 0, of which the loop asks.
 
     Held-out ones also name a lender, whose intensities are 'lender/' + kind: the next of the side.
     """
@@ -160,7 +170,7 @@ class Task:
   def effective(self, params: Any) -> Any:
     return params
 
-  @functools.cache  # noqa: B019  a task lives as long as its run
+  @functools.lru_cache(maxsize=8)  # noqa: B019  of the tasks asked last
   def held_out(self, side: str) -> tuple[dict[str, Any], dict[str, jax.Array]]:
     """Inputs and targets of one whole side, on its fixed masks, days and noise."""
     return jax.jit(lambda batch: self.inputs(None, 0, batch, train=False))(self.examples(side))
@@ -315,7 +325,7 @@ class Task:
     rows = getattr(self.split, side)
     spectra = self.spectra[self.kinds[0]].meta
     if 'physics' in outputs:
-      absorbed = softened_root(medium.intensity(outputs['physics'], self.nu_L))
+      absorbed = roots.softened(medium.intensity(outputs['physics'], self.nu_L))
       outputs = {**outputs, 'physics': absorbed}
     return latent_report.Latents(
       outputs={name: np.asarray(x) for name, x in outputs.items()},
@@ -394,6 +404,11 @@ def _check(config: ConfigDict, spectra: Mapping[str, Spectra]) -> None:
     raise ValueError(
       'foundation.bottleneck.inst is 0 with a decoder, expected a size: latents are swapped '
       "between instruments; give it one, or set foundation.heads.decoded to ''"
+    )
+  if o.least_gap and not config.foundation.bottleneck.inst:
+    raise ValueError(
+      f'task.foundation.least_gap is {o.least_gap} and foundation.bottleneck.inst is 0, expected a '
+      'z_inst where its gap to z_chem is watched; set one of them'
     )
   if not (0 <= o.whole_share < 1 and 1 <= o.probe_views <= instruments.TRAINING):
     raise ValueError(

@@ -4,8 +4,8 @@ A library of all molecules is measured on one simulated spectrometer, the querie
 (spectra_jax/datasets/instruments.py); queries are molecules of a side, IR and Raman apart. Training
 shows the same molecule on two other instruments, drawn anew each time, of the six that are for
 training or of many more from the same ranges, and asks for the partner among the batch. Baselines
-compare spectra as they were measured: by their cosine, and by that of their slopes, which no flat
-baseline touches, over as many points as find most on the validation side.
+compare spectra as they were measured, at least 0: by their cosine, and by that of their slopes,
+which no flat baseline touches, over as many points as find most on the validation side.
 """
 
 import dataclasses
@@ -149,7 +149,7 @@ class Task:
       c.task.spectrum_search.slope_cm,
     )
 
-  @functools.cache  # noqa: B019  a task lives as long as its run
+  @functools.lru_cache(maxsize=8)  # noqa: B019  of the tasks asked last
   def examples(self, side: str) -> dict[str, np.ndarray]:
     """Spectra, kind after kind: computed intensities, kind, row, number of the instrument; of a
     held-out side its own, then the library ('asked' is False): of the test side all molecules, of
@@ -314,7 +314,7 @@ class Task:
     # The slope of a root is infinite at 0; nothing here is differentiated by the spectrum.
     return jnp.sqrt(jnp.maximum(measured_BxL, 0.0)) / scale_Bx1
 
-  @functools.cache  # noqa: B019  a task lives as long as its run
+  @functools.lru_cache(maxsize=8)  # noqa: B019  of the tasks asked last
   def _as_measured(self, side: str) -> np.ndarray:
     """[N, L] intensities of the side's measurements, scaled by a constant of the kind."""
     examples = self.examples(side)
