@@ -223,9 +223,7 @@ def test_weights_of_another_model_or_kind_are_refused_by_name():
 
 def test_a_model_without_what_is_taken_or_trained_is_refused():
   trunk = {name: base()[name] for name in adaptation.TRUNK}
-  with pytest.raises(
-    ValueError, match='parts atoms, head, expected tokenizer and backbone'
-  ):
+  with pytest.raises(ValueError, match='parts atoms, head, expected tokenizer and backbone'):
     adaptation.with_trunk({'atoms': {}, 'head': base()['head']}, of_weights(base()), 'ir')
   for name in ('frozen', 'lora'):
     with pytest.raises(ValueError, match="tokenizer, backbone and none that begins with 'head'"):

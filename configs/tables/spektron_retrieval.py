@@ -38,8 +38,6 @@ def get_config() -> ConfigDict:
   }
   c.rows = (
     *(row(label, _parts(parts)) for label, parts in PARTS.items()),
-    row('both, no isomers in the batch', _parts(('spectrum', 'embedding'), isomers=0)),
-    row('predicted spectra, no contrast in training', {'loss.weights.model.info_nce': 0.0}),
     row('kernel ridge from graphs', _parts(('spectrum', 'embedding')), 'kernel_ridge'),
     row('ridge on spectra (groups)', _parts(('spectrum', 'embedding')), 'ridge'),
   )
@@ -60,9 +58,8 @@ def get_config() -> ConfigDict:
   return c
 
 
-def _parts(parts: tuple[str, ...], isomers: int = 1) -> dict:
-  usual = {'task.retrieval.isomers': isomers, 'loss.weights.model.info_nce': 0.03}
-  return {'task.retrieval.parts': parts, **usual}
+def _parts(parts: tuple[str, ...]) -> dict:
+  return {'task.retrieval.parts': parts}
 
 
 def _score(label: str, place: str) -> dict:

@@ -17,9 +17,11 @@ def info_nce(
     s_ij = -1/2 sum_v w_iv (q_iv - p_jv)^2 ,
 
   j over the first points of the whole batch, and in the first sum over its other points as well
-  (hard negatives). A point with the label of i that is not its own is left out: it is no wrong
-  answer. The coordinates carry the temperature. van den Oord et al. 2018 (arXiv:1807.03748), both
-  ways as Radford et al. 2021 (arXiv:2103.00020). The whole batch is that of all devices.
+  (hard negatives), in the second over the queries that tell the same coordinates as i: over fewer
+  of them any distance is smaller. A point with the label of i that is not its own is left out: it
+  is no wrong answer. The coordinates carry the temperature. van den Oord et al. 2018
+  (arXiv:1807.03748), both ways as Radford et al. 2021 (arXiv:2103.00020). The whole batch is that
+  of all devices.
 
   Args:
     query_BxV: coordinates of the spectra.
@@ -33,9 +35,11 @@ def info_nce(
   # Own points first, so that place i of a row of scores is the partner of query i.
   points_JxV = point_NxWxV.swapaxes(0, 1).reshape(-1, query_BxV.shape[-1])
   label_J = label_NxW.swapaxes(0, 1).reshape(-1)
-  to_points = _picked(_scores(query_BxV, weight_BxV, points_JxV), label_BxW[:, 0], label_J)
-  to_queries_NxB = _scores(query_NxV, weight_NxV, point_BxWxV[:, 0])
-  to_queries = _picked(to_queries_NxB.T, label_BxW[:, 0], label_NxW[:, 0])
+  wrong_BxJ = label_BxW[:, :1] != label_J
+  to_points = _picked(_scores(query_BxV, weight_BxV, points_JxV), wrong_BxJ)
+  alike_BxN = (weight_BxV[:, None] == weight_NxV).all(-1)
+  wrong_BxN = (label_BxW[:, :1] != label_NxW[:, 0]) & alike_BxN
+  to_queries = _picked(_scores(query_NxV, weight_NxV, point_BxWxV[:, 0]).T, wrong_BxN)
   place_Bx1 = own_rows(batch)[:, None]
   return -0.5 * sum(jnp.take_along_axis(x, place_Bx1, 1)[:, 0] for x in (to_points, to_queries))
 
@@ -50,8 +54,7 @@ def _scores(query_QxV: jax.Array, weight_QxV: jax.Array, point_PxV: jax.Array) -
   return cross_QxP - 0.5 * times(weight_QxV, (point_PxV**2).T) - own_Qx1
 
 
-def _picked(score_BxJ: jax.Array, label_B: jax.Array, label_J: jax.Array) -> jax.Array:
-  """log softmax over columns, those of the same label but the own one left out."""
+def _picked(score_BxJ: jax.Array, wrong_BxJ: jax.Array) -> jax.Array:
+  """log softmax over the own column and the wrong answers."""
   own_BxJ = own_rows(len(score_BxJ))[:, None] == jnp.arange(score_BxJ.shape[1])
-  same_BxJ = label_B[:, None] == label_J
-  return jax.nn.log_softmax(jnp.where(same_BxJ & ~own_BxJ, -jnp.inf, score_BxJ))
+  return jax.nn.log_softmax(jnp.where(own_BxJ | wrong_BxJ, score_BxJ, -jnp.inf))
