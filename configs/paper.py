@@ -58,7 +58,8 @@ def get_config(variant: str = 'full') -> ConfigDict:
     raise ValueError(f'configs/paper.py has no variant {variant!r}, expected full or quick')
   c, quick = ConfigDict(), variant == 'quick'
   pretrain = [_sweep('pretrain', 'pretrain:tiny' if quick else 'pretrain:full', SEEDS)]
-  pretrain += [] if quick else [_sweep('pretrain/long', 'pretrain:long', SEEDS[:1])]
+  longer = [_sweep(f'pretrain/{name}', f'pretrain:{name}', SEEDS[:1]) for name in ('long', 'wide')]
+  pretrain += [] if quick else longer
   size = 'tiny' if quick else 'quick'
   ablation = [
     _sweep('physics_ablation/optical_constants', f'physics_ablation:{size}'),

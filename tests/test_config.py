@@ -97,7 +97,7 @@ def test_every_config_can_be_prepared(name, variant, tmp_path, request):
 
 def test_unknown_variant_is_refused():
   with pytest.raises(
-    ValueError, match="no variant 'fast', expected one of full, long, quick, tiny"
+    ValueError, match="no variant 'fast', expected one of full, long, wide, quick, tiny"
   ):
     pretrain.get_config('fast')
 

@@ -100,6 +100,39 @@ def test_bands_drift_in_training_alone_and_nothing_falls_below_zero(task):
   assert 1 < np.abs(shift).max() <= 15 + np.diff(task.nu_L)[0]
 
 
+@pytest.mark.parametrize(('fwhm_cm', 'error'), [(9.0, 2e-2), (16.0, 1e-5), (40.0, 5e-3)])
+def test_widened_spectra_are_those_of_wider_lines(fwhm_cm, error):
+  nu = np.linspace(400.0, 4000.0, 1024)
+  lines = computed.load_lines()
+  of_width = lambda fwhm: computed.render(lines, 'raman', nu, 'lorentz', (fwhm,), slice(900, 904))
+  given, want = of_width(16.0), of_width(fwhm_cm)
+  extra = (fwhm_cm - 16.0, fwhm_cm - 16.0)
+  widen = jax.jit(lambda x: bands.widened(jax.random.key(0), x, nu, extra))
+  found = np.stack([widen(x) for x in np.float32(given)])
+  inside = (nu > 500) & (nu < 3900)
+  assert (np.abs(found - want)[:, inside].max(1) / want.max(1)).max() < error
+  assert (found >= 0).all()
+
+
+def test_widths_are_drawn_in_training_alone(task):
+  o = task.config.copy_and_resolve_references()
+  o.task.masked.widen_cm = (-4.0, 24.0)
+  wide = dataclasses.replace(task, config=o)
+  batch = first(task, 4)
+  plain, other = (t.inputs(keys(4), 0, batch, train=True) for t in (task, wide))
+  np.testing.assert_array_equal(plain[0]['visible_BxL'], other[0]['visible_BxL'])
+  assert (np.abs(plain[1]['values'] - other[1]['values']).max(1) > 1e-3).all()
+  held_out = first(task, 4, 'test')
+  same = (t.inputs(None, 0, held_out, train=False)[1]['values'] for t in (task, wide))
+  np.testing.assert_array_equal(*same)
+
+
+@pytest.mark.parametrize('range_cm', [(-16.0, 4.0), (5.0, 2.0), (0.0, 1e4)])
+def test_widths_that_are_no_lines_are_refused(task, range_cm):
+  with pytest.raises(ValueError, match=r'widen_cm is .*, expected \(least, most\) from above'):
+    bands.check_widths('task.masked.widen_cm', range_cm, 16.0, task.nu_L)
+
+
 def test_a_drift_that_could_cross_bands_is_refused(task):
   with pytest.raises(ValueError, match=r'drift_cm is 30 cm\^-1 over bands of 200, expected 0 to'):
     bands.check_wander('task.masked.drift_cm', 30, 200, task.nu_L)

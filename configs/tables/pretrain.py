@@ -17,8 +17,9 @@ def get_config() -> ConfigDict:
     'where': {},
     'method': method,
   }
+  size = '{report.parameters:,} parameters, {train.steps:,} steps of {optimizer.name}'
   c.rows = (
-    row('{backbone.name}, {report.parameters:,} parameters, {train.steps:,} steps', 'model'),
+    row(f'{{backbone.name}}, {size}', 'model'),
     *(row(name, name) for name in ('gaussian', 'linear', 'nearest')),
   )
   c.columns = (

@@ -16,8 +16,8 @@ def get_config() -> ConfigDict:
   c = default.get_config()
   c.caption = (
     'Spectra of molecules of unseen formulas, measured on a simulated instrument, found among '
-    'those of all molecules on another; nothing was trained or chosen on either of the two, and '
-    'the 256 of training come from the same ranges. How many points a slope is taken over was '
+    'those of all molecules on another; nothing was trained on either of the two, and the 256 of '
+    'training come from the same ranges. How many points a slope is taken over was '
     'chosen on validation molecules and other instruments.'
   )
   row = lambda label, method: {

@@ -10,9 +10,10 @@ from spectra_jax.augment import rules
 from spectra_jax.augment.frame import Frame, signal, values_of
 from spectra_jax.physics import instrument
 
-# Folded into a sample's key. Small numbers are what `jax.random.split` folds in, so the field would
-# have the bits of the sample's masks.
-WANDER = zlib.crc32(b'wander')
+# Folded into a sample's key. Small numbers are what `jax.random.split` folds in, so what is drawn
+# would have the bits of the sample's masks.
+WANDER, WIDEN = zlib.crc32(b'wander'), zlib.crc32(b'widen')
+MOST_GAIN = 100.0  # of the fastest ripple of a spectrum that is made narrower
 LEVELS = 16  # line widths that `resolution` chooses from, beside none
 
 
@@ -165,6 +166,50 @@ def check_wander(key: str, most_cm: float, band_cm: float, nu_L: np.ndarray) -> 
     raise ValueError(
       f'{key} is {most_cm} cm^-1 on an axis with steps of {steps.min():.4g} to {steps.max():.4g}, '
       'expected an even one; set axis.points, or it to 0'
+    )
+
+
+def widened(
+  key: jax.Array, values_L: jax.Array, nu_L: np.ndarray, range_cm: tuple[float, float]
+) -> jax.Array:
+  """A spectrum of Lorentz lines whose FWHM are w larger, w ~ U(range_cm) [cm^-1], areas kept.
+
+  A Lorentz line convolved with another one is one whose width is the sum, so that this is exact but
+  for the ends of the axis, and w below 0 undoes it, to 1 % where a line has three points. For
+  computed spectra: what is narrowed must have neither noise nor other line shapes. No intensity
+  comes out below 0.
+
+  Args:
+    key: of this sample.
+    values_L: finite, on an even axis.
+    nu_L: the axis [cm^-1].
+    range_cm: see `check_widths`.
+  """
+  low, high = range_cm
+  width = jax.random.uniform(jax.random.fold_in(key, WIDEN), minval=low, maxval=high)
+  delta_L = jnp.asarray(_retardations(len(nu_L), nu_L[1] - nu_L[0]), values_L.dtype)
+  return jnp.maximum(apodised(values_L, jnp.exp(-np.pi * width * delta_L)), 0.0)
+
+
+def check_widths(
+  key: str, range_cm: tuple[float, float], least_cm: float, nu_L: np.ndarray
+) -> None:
+  """Raises a ValueError for a range that is none, or lines that would not stay lines.
+
+  Args:
+    key: of the range in the config.
+    range_cm: (least, most) of what is added to the FWHM; (0, 0) = off.
+    least_cm: FWHM of the lines as they are.
+    nu_L: as of `widened`.
+  """
+  (low, high), steps = range_cm, np.diff(nu_L)
+  even = np.ptp(steps) <= 1e-3 * steps.mean()
+  narrowest = max(-least_cm, -np.log(MOST_GAIN) * 2 * steps.mean() / np.pi)
+  if (low, high) != (0, 0) and not (even and narrowest < low <= high <= np.ptp(nu_L) / 4):
+    raise ValueError(
+      f'{key} is {tuple(range_cm)}, expected (least, most) from above {narrowest:.4g}, by which '
+      f'lines of {least_cm:g} cm^-1 on this axis can be narrowed, to {np.ptp(nu_L) / 4:.4g}, on an '
+      'axis with even steps; change it'
     )
 
 

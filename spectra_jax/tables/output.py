@@ -71,20 +71,20 @@ def markdown(table: Table, lines: Sequence[Line], folder: pathlib.Path, page: bo
   """A table a section; the caption, what the intervals are over and the splits are below it.
 
   `folder` is where the text will stand. On a `page` cells have no link to their runs, and there are
-  only the columns that the table names for pages and the rows that have a run.
+  only the columns that the table names for pages and the rows and cells that have a number.
   """
   row = lambda cells: '| ' + ' | '.join(_escape_pipe(cell) for cell in cells) + ' |'
   shown = table.page if page and table.page else [column.label for column in table.columns]
-  text_of = cell_text if page else lambda cell: _linked(cell, folder, _markdown_link)
+  there = lambda cell: '' if cell.value is None else cell_text(cell)
+  text_of = there if page else lambda cell: _linked(cell, folder, _markdown_link)
   text = []
   for section, part in _by_section(lines).items():
     text += [f'**{section}**', ''] if section else []
     text += [row(['', *shown]), '|' + '---|' * (1 + len(shown))]
     for line in part:
-      if page and not any(cell.value is not None for cell in line.cells):
-        continue
       of = {cell.column.label: text_of(cell) for cell in line.cells}
-      text.append(row([line.label, *(of[label] for label in shown)]))
+      if not page or any(of[label] for label in shown):
+        text.append(row([line.label, *(of[label] for label in shown)]))
     text.append('')
   return '\n'.join([*text, table.caption, '', *(f'* {note}' for note in notes(table, lines)), ''])
 
@@ -127,8 +127,9 @@ def notes(table: Table, lines: Sequence[Line]) -> list[str]:
   splits = sorted({f'{run.regime}, {run.split}{told(run)}' for run in runs})
   text = [f'split: {"; ".join(splits)}'] if splits else []
   if over:
-    most = max(len(cell.runs) for cell in cells)
-    what = f'mean over {most} seeds' if most > 1 else 'one run'
+    counts = {len(cell.runs) for cell in cells if cell.over}
+    least, most = min(counts), max(counts)
+    what = f'mean over {"up to " * (least < most)}{most} seeds' if most > 1 else 'one run'
     text.append(f'{what} [{100 * table.level:g} % interval over {"; ".join(over)}]')
   of_samples = [line.label for line in lines if any(c.over == SAMPLES for c in line.cells)]
   if of_samples and any(0 < run.tested < run.report['split']['rows']['test'] for run in runs):

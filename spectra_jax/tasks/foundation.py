@@ -390,6 +390,11 @@ def _check(config: ConfigDict, spectra: Mapping[str, Spectra]) -> None:
       f'task.masked.drift_cm is {config.task.masked.drift_cm}, expected 0 for the task foundation, '
       'whose instruments move axes themselves; set it to 0'
     )
+  if any(config.task.masked.widen_cm):
+    raise ValueError(
+      f'task.masked.widen_cm is {tuple(config.task.masked.widen_cm)}, expected (0, 0) for the task '
+      'foundation, whose instruments widen lines themselves; set it so'
+    )
   if not o.erasure_molecules > 0:
     raise ValueError(
       f'task.foundation.erasure_molecules is {o.erasure_molecules}, expected at least 1: on them '

@@ -108,6 +108,9 @@ class Task:
   ) -> tuple[dict[str, Any], dict[str, jax.Array]]:
     """Hides bands, then scales what is left: (model inputs, targets)."""
     visible = self.training_mask(keys_B, step) if train else self.held_out_mask(batch['mask'])
+    if train and any(self.options.widen_cm):
+      widen = lambda key, x_L: bands.widened(key, x_L, self.nu_L, self.options.widen_cm)
+      batch = batch | {'values': jax.vmap(widen)(keys_B, batch['values'])}
     if train and self.options.drift_cm:
       batch = batch | {'values': jax.vmap(self._drifted)(keys_B, batch['values'])}
     scale_Bx1 = jnp.asarray(self.scale_K, jnp.float32)[batch['kind']][:, None]
@@ -360,11 +363,23 @@ def build(config: ConfigDict, spectra: Mapping[str, Spectra], split: Split) -> T
   o = config.task.masked
   check_bands('masked', o, nu_L, ratios=('ratio', 'ratio_start'))
   bands.check_wander('task.masked.drift_cm', o.drift_cm, o.drift_band_cm, nu_L)
+  _check_widths(config, nu_L)
   kinds = tuple(spectra)
   roots.check_intensities(spectra)
   constants = [roots.constants(spectra[kind].values, split.train) for kind in kinds]
   scale_K, mean_KxL = (np.stack(x) for x in zip(*constants, strict=True))
   return Task(config, nu_L, kinds, spectra, split, scale_K, mean_KxL)
+
+
+def _check_widths(config: ConfigDict, nu_L: np.ndarray) -> None:
+  widen_cm, computed = config.task.masked.widen_cm, config.dataset.computed
+  if any(widen_cm) and (config.dataset.name, computed.line_shape) != ('computed', 'lorentz'):
+    raise ValueError(
+      f'task.masked.widen_cm is {tuple(widen_cm)} with data {config.dataset.name}, expected '
+      "computed spectra of dataset.computed.line_shape = 'lorentz', whose lines can be widened "
+      'exactly; set it to (0, 0)'
+    )
+  bands.check_widths('task.masked.widen_cm', widen_cm, computed.fwhm_cm, nu_L)
 
 
 def check_bands(
