@@ -4,7 +4,7 @@ import os
 import re
 import sys
 
-from absl import app
+from absl import app, flags
 
 
 def take_huge_pages() -> None:
@@ -30,9 +30,17 @@ def parse_flags(argv: list[str]) -> list[str]:
   Use as `app.run(main, flags_parser=parse_flags)`.
   """
   try:
+    return flags.FLAGS(argv)
+  except flags.Error as error:
+    raised = re.findall(r'^\s*\w+Error: (.+)$', str(error), re.MULTILINE)
+    if raised:  # by get_config; absl would print its traceback
+      sys.exit(f'error: {raised[-1]}')
     return app.parse_flags_with_usage(argv)
   except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
     what = ' '.join(str(error.args[0] if error.args else error).replace('\\n', ' ').split())
+    absent = re.search(r"No such file or directory: '([^']+)'", what)
+    if absent:
+      sys.exit(f'error: {absent[1]} is not there, expected the Python file of a config; correct it')
     unknown = re.fullmatch(r'\W*(\w+)\W*(?:Did you mean "(\w+)".*)?', what)
     if not unknown:
       sys.exit(f'error: {what}; see configs/default.py for the keys and their types')

@@ -29,6 +29,8 @@ def main(argv: list[str]) -> None:
     raise app.UsageError(f'unexpected arguments {argv[1:]}')
   logging.set_verbosity(logging.WARNING)
   found = sorted(glob.glob(f'{RUNS.value}/report.json'))
+  if not found:
+    sys.exit(f'error: --runs is {RUNS.value!r}, which matches no finished run; correct it')
   try:
     workdirs = [path.parent for path in map(pathlib.Path, found) if path.is_file()]
     document = ensemble.evaluate(workdirs, pathlib.Path(ROOT.value) / NAME.value)

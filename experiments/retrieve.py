@@ -37,11 +37,7 @@ def main(argv: list[str]) -> None:
   logging.set_verbosity(logging.WARNING)
   try:
     measured = _measured()
-    run, params = trained.load(pathlib.Path(WORKDIR.value))
-    if run.config.task.name != 'retrieval':
-      raise ValueError(
-        f'{WORKDIR.value} is a run of task {run.config.task.name}, expected retrieval; give another'
-      )
+    run, params = trained.load(pathlib.Path(WORKDIR.value), ('retrieval',))
     lines = pathlib.Path(SMILES.value).read_text().splitlines() if SMILES.value else ()
     more = [line.split()[0] for line in lines if line.strip()]  # a name may follow
     known = _library(run, params, more)

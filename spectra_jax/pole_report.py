@@ -58,11 +58,7 @@ def read(workdir: pathlib.Path) -> Poles:
   path = workdir / 'report.json'
   if not path.exists():
     raise ValueError(f'{path} is missing, expected a run that has finished; train it to its end')
-  run, params = trained.load(workdir)
-  if run.config.task.name != 'masked':
-    raise ValueError(
-      f'{workdir} is a run of task {run.config.task.name}, expected masked; leave it out of --runs'
-    )
+  run, params = trained.load(workdir, ('masked',))
   before = jax.jit(lambda: train.initial_params(run.task, run.module, run.config.seed))()
   sides = [_layers(run, tree) for tree in (before, params)]
   poles = [[transfer.poles(system).ravel() for system in side.values()] for side in sides]

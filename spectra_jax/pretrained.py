@@ -6,13 +6,15 @@
   moisture = model.calibrate(spectra, targets).predict(others)
   nearer = model.adapted(spectra)                   # test-time training: another model
 
-`spectra` is what `spectra_jax.readers.read` gives: any axis in cm^-1 or nm, even or not, with
-points that were not measured. What the weights have seen: the model card, docs/model_card.md.
+`spectra` is one of those that `spectra_jax.readers.read` gives, (spectra,) = read(path) where the
+file has one axis: in cm^-1 or nm, even or not, with points that were not measured. What the weights
+have seen: the model card, docs/model_card.md.
 """
 
 import dataclasses
 import functools
 import pathlib
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -21,7 +23,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from spectra_jax import batches, foundation, model, roots, unlabelled, weights
+from spectra_jax import batches, foundation, inspection, model, roots, unlabelled, weights
 from spectra_jax.align import NM_PER_CM
 from spectra_jax.chemometrics import ridge
 from spectra_jax.chemometrics.linear import Linear
@@ -32,6 +34,8 @@ from spectra_jax.weights import Weights
 
 BATCH = 32  # spectra at a time; changes no number
 LEAST_POINTS = 16
+LEAST_SAMPLES = 10  # of a calibration
+SLACK = 1.4  # of widths of bands against those of training
 READ = (*PHYSICAL, 'baseline_corrected', 'normalised')  # states whose values still are intensities
 MOST_NEGATIVE = 0.1  # of the root mean square, by root mean square of what is below zero
 
@@ -76,12 +80,14 @@ class Pretrained:
   def reconstruct(self, spectra: Spectra) -> Spectra:
     """The same spectra, where `mask` is False filled in; points beyond the model's axis stay so.
 
-    What was measured comes back bit for bit.
+    What was measured comes back bit for bit. Warns of bands much narrower or wider than the lines
+    that the weights have seen, where the fill is worse than a straight line.
 
     Raises:
       ValueError: as `embed`.
     """
     inputs, nu_L = self.inputs(spectra)
+    self._warn_of_widths(spectra)
     root_NxL = self._run('values', inputs, nu_L)
     intensity_NxL = roots.hardened(root_NxL) if self._softened else roots.squared(root_NxL)
     intensity_NxL = intensity_NxL * inputs['scale'][:, None] ** 2
@@ -102,14 +108,18 @@ class Pretrained:
     """Ridge regression of numbers or classes on the features of all tokens, which stay as they are.
 
     Args:
-      spectra: to learn from; at least 10.
+      spectra: to learn from; at least 10, better many more.
       targets_N: a number or a class of each.
       groups_N: sample of each spectrum: repeats of one sample go into the same fold when the
         shrinkage is chosen. None: each spectrum is a sample.
 
     Raises:
-      ValueError: as `embed`, or targets of another length.
+      ValueError: as `embed`, targets of another length, or too few.
     """
+    if len(targets_N) < LEAST_SAMPLES:
+      raise ValueError(
+        f'there are {len(targets_N)} targets, expected at least {LEAST_SAMPLES}; measure more'
+      )
     groups_N = np.arange(len(spectra)) if groups_N is None else groups_N
     features = self._flat(spectra)
     return Calibration(self, ridge.fit(features, np.asarray(targets_N), groups_N, seed=0))
@@ -141,6 +151,11 @@ class Pretrained:
       ValueError: another kind of spectra, values that are no intensities any more, an axis that
         cannot be in cm^-1, or one that does not meet the model's.
     """
+    if not isinstance(spectra, Spectra):
+      raise ValueError(
+        f'spectra are a {type(spectra).__name__}, expected Spectra; readers.read(path) gives a '
+        'list of them, one for each axis in the file: take its first'
+      )
     (axis, flipped), kind = _wavenumbers(spectra), self._kind(spectra)
     values, visible = (np.asarray(x) for x in (spectra.values, spectra.mask))
     values, visible = (x[:, ::-1] if flipped else x for x in (values, visible))
@@ -171,6 +186,18 @@ class Pretrained:
 
   # --- parts ---------------------------------------------------------------------------------
 
+  def _warn_of_widths(self, spectra: Spectra) -> None:
+    config = self.weights.config
+    fwhm_cm, (less, more) = config.dataset.computed.fwhm_cm, config.task.masked.widen_cm
+    width = inspection.line_width(_in_wavenumbers(spectra))
+    if width < (fwhm_cm + less) / SLACK or width > (fwhm_cm + more) * SLACK:
+      warnings.warn(
+        f'bands are about {width:.3g} cm^-1 wide (FWHM) and the weights have seen '
+        f'{fwhm_cm + less:g} to {fwhm_cm + more:g} cm^-1: what they fill in is likely worse than a '
+        'straight line; see docs/model_card.md',
+        stacklevel=3,
+      )
+
   @property
   def _softened(self) -> bool:
     return self.weights.config.task.name == 'foundation'
@@ -182,7 +209,8 @@ class Pretrained:
       raise ValueError(
         f'the spectra are of kind {spectra.kind}, expected one of '
         f'{", ".join([*self.weights.kinds, *roots.SAME])}; transmittance becomes absorbance by '
-        'preprocess/steps/absorbance.py'
+        'Pipeline((absorbance.Step(floor=1e-4),)).fit(spectra).apply(spectra) of '
+        'spectra_jax.preprocess'
       )
     return kind
 
@@ -302,6 +330,13 @@ def _wavenumbers(spectra: Spectra) -> tuple[np.ndarray, bool]:
     f'the axis is in {spectra.axis_unit}, expected cm^-1 or nm, as the model knows where bands '
     'are; tell the reader axis_unit'
   )
+
+
+def _in_wavenumbers(spectra: Spectra) -> Spectra:
+  axis, flipped = _wavenumbers(spectra)
+  turn = (lambda x: np.asarray(x)[:, ::-1]) if flipped else np.asarray
+  values, mask = turn(spectra.values), turn(spectra.mask)
+  return dataclasses.replace(spectra, values=values, mask=mask, axis=axis, axis_unit='cm^-1')
 
 
 def _check_intensities(spectra: Spectra, values: np.ndarray) -> None:

@@ -57,7 +57,7 @@ def _axis(config: ConfigDict, dataset: ModuleType) -> np.ndarray:
   """[L] cm^-1, evenly spaced or the points of the data.
 
   Raises:
-    ValueError: the data have several grids, or none that is measured.
+    ValueError: the data have several grids, none that is measured, or one that lies elsewhere.
   """
   low_cm, high_cm, points = (config.axis[name] for name in ('low_cm', 'high_cm', 'points'))
   if points:
@@ -72,7 +72,14 @@ def _axis(config: ConfigDict, dataset: ModuleType) -> np.ndarray:
       'whose points are taken; give a number of points'
     )
   axis, _ = align.grid_in(*grids.popitem()[1], 'cm^-1')
-  return axis[(axis >= low_cm) & (axis <= high_cm)]
+  inside = (axis >= low_cm) & (axis <= high_cm)
+  if inside.sum() < 2:
+    raise ValueError(
+      f'axis.low_cm to axis.high_cm is {low_cm:g} to {high_cm:g} and the data go from '
+      f'{axis[0]:.6g} to {axis[-1]:.6g} cm^-1, expected a range that they share; give it in cm^-1, '
+      'also for data in nm'
+    )
+  return axis[inside]
 
 
 def read(folder: pathlib.Path, verify: bool) -> dict[str, Spectra]:

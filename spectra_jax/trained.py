@@ -15,14 +15,18 @@ from spectra_jax.workdir import write_json_atomic
 PARALLEL = {'map': 'shard_map', 'devices': 1, 'fsdp': 1, 'seq': 1}
 
 
-def load(workdir: pathlib.Path) -> tuple[train.Run, Any]:
+def load(workdir: pathlib.Path, tasks: tuple[str, ...] = ()) -> tuple[train.Run, Any]:
   """(run, parameters to evaluate) from the config and the newest sound checkpoint of the folder.
 
+  Args:
+    workdir: of the run.
+    tasks: of which it must be one; () = any.
+
   Raises:
-    ValueError: no run, no checkpoint, or other data.
+    ValueError: no run, one of another task, no checkpoint, or other data.
     RuntimeError: every checkpoint is damaged.
   """
-  run = _run(workdir)
+  run = _run(workdir, tasks)
   checkpoints = Checkpoints(run.workdir / 'checkpoints', **run.config.checkpoint.to_dict())
   restored = checkpoints.restore(train.init_state(run))
   if restored is None:
@@ -38,15 +42,9 @@ def reconstruction(workdir: pathlib.Path) -> tuple[Any, dict[str, Any]]:
   Raises:
     ValueError: a run of another task; see also `load`.
   """
-  run, params = load(workdir)
-  name = run.config.task.name
-  if name not in weights.TASKS:
-    raise ValueError(
-      f'{workdir} is a run of task {name}, expected one of {", ".join(weights.TASKS)}, whose '
-      'models reconstruct spectra and know their kinds; choose another'
-    )
+  run, params = load(workdir, weights.TASKS)
   params, task, targets = jax.tree.map(np.asarray, run.task.effective(params)), run.task, 0
-  if name == 'foundation':  # what else it has only trained it
+  if run.config.task.name == 'foundation':  # what else it has only trained it
     params, task, targets = params['foundation'], run.task.masked, run.task.atoms.shape[1]
   return params, {
     'config': json.loads(run.config.to_json()),
@@ -81,11 +79,16 @@ def evaluate(workdir: pathlib.Path) -> dict[str, Any]:
   return document
 
 
-def _run(workdir: pathlib.Path) -> train.Run:
+def _run(workdir: pathlib.Path, tasks: tuple[str, ...] = ()) -> train.Run:
   path = workdir / 'config.json'
   if not path.exists():
     raise ValueError(f'{path} is missing; expected the folder of a run; give another --workdir')
   document = json.loads(path.read_text())
+  name = document['config']['task']['name']
+  if tasks and name not in tasks:
+    raise ValueError(
+      f'{workdir} is a run of task {name}, expected {" or ".join(tasks)}; choose another'
+    )
   config = weights.with_later_keys(document['config'] | {'parallel': PARALLEL})
   run = train.prepare(config, str(workdir))
   if run.data_hash != document['data_hash']:

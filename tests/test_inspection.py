@@ -1,5 +1,6 @@
 """What `experiments.inspect` says of a file, against spectra whose noise and widths are known."""
 
+import dataclasses
 import json
 import pathlib
 import re
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from spectra_jax import inspection
+from spectra_jax.datasets import computed
 from spectra_jax.spectra import Spectra
 from tests import spectral_files as files
 
@@ -127,3 +129,16 @@ def test_bad_files_are_one_sentence_each(tmp_path):
   told = inspect(tmp_path, tmp_path / 'b.csv', '--axis_unit=um', '--kind=%R')
   found = json.loads(told.stdout.splitlines()[-1])
   assert (found['kind'], found['axis_unit']) == ('reflectance', 'cm^-1')
+
+
+@pytest.mark.parametrize('fwhm_cm', [8.0, 16.0, 32.0])
+def test_the_width_of_lines_is_found_with_gaps_too(fwhm_cm):
+  axis = np.linspace(400.0, 4000.0, 1024)
+  found = computed.load(axis, slice(3000, 3030), fwhm_cm=fwhm_cm)['ir']
+  assert inspection.line_width(found) == pytest.approx(fwhm_cm, rel=0.1)
+  mask = np.ones(found.values.shape, bool)
+  mask[:, 300:340] = False
+  gaps = dataclasses.replace(found, mask=mask)
+  assert inspection.line_width(gaps) == pytest.approx(fwhm_cm, rel=0.1)
+  flat = dataclasses.replace(found, values=np.ones_like(found.values))
+  assert np.isnan(inspection.line_width(flat))

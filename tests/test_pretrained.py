@@ -6,6 +6,7 @@ import hashlib
 import json
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -63,6 +64,19 @@ def test_gaps_are_filled_and_what_was_measured_comes_back():
   assert filled.mask.all()
   garbage = dataclasses.replace(whole, values=np.where(hidden, 1e6, there.values).astype('f4'))
   np.testing.assert_array_equal(model().reconstruct(garbage).values, filled.values)
+
+
+def test_lines_that_the_weights_have_not_seen_are_warned_of():
+  widths = lambda fwhm_cm: computed.load(AXIS, slice(3000, 3008), fwhm_cm=fwhm_cm)['ir']
+  config = model().weights.config
+  seen = [config.dataset.computed.fwhm_cm + extra for extra in config.task.masked.widen_cm]
+  with warnings.catch_warnings():
+    warnings.simplefilter('error')
+    for fwhm_cm in seen:
+      model()._warn_of_widths(widths(fwhm_cm))
+  for fwhm_cm in (seen[0] / 2, 2 * seen[1]):
+    with pytest.warns(UserWarning, match=r'cm\^-1 wide \(FWHM\) and the weights have seen'):
+      model()._warn_of_widths(widths(fwhm_cm))
 
 
 @pytest.mark.slow
