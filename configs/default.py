@@ -182,6 +182,7 @@ def get_config() -> ConfigDict:
   c.task.masked.drift_cm = 0.0  # that bands of a spectrum move in training, most [cm^-1]
   c.task.masked.drift_band_cm = 500.0  # over which their moves differ [cm^-1]
   c.task.masked.widen_cm = (0.0, 0.0)  # range added to the FWHM of lines in training [cm^-1]
+  c.task.masked.noise = 0.0  # largest deviation in what training shows, over the mean intensity
   c.task.masked.eval_masks = 64  # distinct masks dealt to the held-out rows, fixed once
   c.task.masked.shrinkage_folds = 3  # grouped folds that choose the Gaussian's shrinkage
   c.task.cross_spectral = ConfigDict()

@@ -4,7 +4,7 @@
   python -m experiments.train --config=configs/pretrain.py --workdir=runs/pretrain
 
 Hardware: two CPU cores. Variants: full (the default), quick, long, wide (long with lines of 8 to 40
-cm^-1 in training, not of 16 alone) and tiny, which the tests run.
+cm^-1 and noise in training, not of 16 and none) and tiny, which the tests run.
 Their numbers and times: README.md, from experiments/results/pretrain/<variant>/report.json.
 """
 
@@ -42,7 +42,7 @@ def get_config(variant: str = 'full') -> ConfigDict:
     c.train.eval_every = 2000
     c.checkpoint.every = 1000
   if variant == 'wide':
-    c.task.masked.widen_cm = (-8.0, 24.0)
+    c.task.masked.widen_cm, c.task.masked.noise = (-8.0, 24.0), 0.2
   if variant == 'quick':
     c.train.steps = 2500
     c.train.eval_every = 500

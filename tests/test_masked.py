@@ -127,6 +127,26 @@ def test_widths_are_drawn_in_training_alone(task):
   np.testing.assert_array_equal(*same)
 
 
+def test_noise_is_in_what_training_shows_and_not_in_what_it_asks(task):
+  o = task.config.copy_and_resolve_references()
+  o.task.masked.noise = 0.2
+  noisy, batch = dataclasses.replace(task, config=o), first(task, 8)
+  plain, other = (t.inputs(keys(8), 0, batch, train=True) for t in (task, noisy))
+  np.testing.assert_array_equal(plain[1]['values'], other[1]['values'])
+  visible = np.asarray(plain[0]['visible_BxL'])
+  np.testing.assert_array_equal(visible, other[0]['visible_BxL'])
+  share = [np.asarray(x[0]['values_BxL'], float) ** 2 for x in (plain, other)]
+  strong = visible & (share[0] > 1.0)  # where nothing is cut at 0
+  gap = np.where(strong, share[1] - share[0], np.nan)
+  deviation = np.nanstd(gap, axis=1)
+  assert 0.01 < deviation.max() < 0.25
+  assert deviation.min() < 0.5 * deviation.max()
+  assert (np.asarray(other[0]['values_BxL'])[~visible] == 0).all()
+  held_out = first(task, 4, 'test')
+  same = (t.inputs(None, 0, held_out, train=False)[0]['values_BxL'] for t in (task, noisy))
+  np.testing.assert_array_equal(*same)
+
+
 @pytest.mark.parametrize('range_cm', [(-16.0, 4.0), (5.0, 2.0), (0.0, 1e4)])
 def test_widths_that_are_no_lines_are_refused(task, range_cm):
   with pytest.raises(ValueError, match=r'widen_cm is .*, expected \(least, most\) from above'):

@@ -390,10 +390,12 @@ def _check(config: ConfigDict, spectra: Mapping[str, Spectra]) -> None:
       f'task.masked.drift_cm is {config.task.masked.drift_cm}, expected 0 for the task foundation, '
       'whose instruments move axes themselves; set it to 0'
     )
-  if any(config.task.masked.widen_cm):
+  shown = config.task.masked
+  if any(shown.widen_cm) or shown.noise:
     raise ValueError(
-      f'task.masked.widen_cm is {tuple(config.task.masked.widen_cm)}, expected (0, 0) for the task '
-      'foundation, whose instruments widen lines themselves; set it so'
+      f'task.masked.widen_cm is {tuple(shown.widen_cm)} and its noise {shown.noise}, expected '
+      '(0, 0) and 0 for the task foundation, whose instruments widen lines and have noise; set '
+      'them so'
     )
   if not o.erasure_molecules > 0:
     raise ValueError(

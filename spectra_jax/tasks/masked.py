@@ -8,6 +8,7 @@ training-set mean spectrum, on the same masks.
 
 import dataclasses
 import functools
+import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -36,6 +37,7 @@ REGIONS = {
 }
 BASELINES = ('mean', 'linear', 'nearest', 'gaussian')
 SHRINKAGE_MASKS = 4  # of the held-out masks, on which the Gaussian's shrinkage is chosen
+NOISE = zlib.crc32(b'noise')  # folded into a sample's key, as in augment/bands.py
 EVAL_SEED = 20_260_101  # of held-out masks and measurements: the same for every run
 Scores = dict[str, tuple[np.ndarray, np.ndarray]]
 
@@ -106,7 +108,9 @@ class Task:
   def inputs(
     self, keys_B: jax.Array, step: ArrayLike, batch: Mapping[str, jax.Array], train: bool
   ) -> tuple[dict[str, Any], dict[str, jax.Array]]:
-    """Hides bands, then scales what is left: (model inputs, targets)."""
+    """Hides bands, then scales what is left: (model inputs, targets). In training lines may be
+    widened and moved before, and noise added to what is shown.
+    """
     visible = self.training_mask(keys_B, step) if train else self.held_out_mask(batch['mask'])
     if train and any(self.options.widen_cm):
       widen = lambda key, x_L: bands.widened(key, x_L, self.nu_L, self.options.widen_cm)
@@ -114,8 +118,11 @@ class Task:
     if train and self.options.drift_cm:
       batch = batch | {'values': jax.vmap(self._drifted)(keys_B, batch['values'])}
     scale_Bx1 = jnp.asarray(self.scale_K, jnp.float32)[batch['kind']][:, None]
+    shown = batch['values']
+    if train and self.options.noise:
+      shown = jnp.maximum(shown + scale_Bx1**2 * jax.vmap(self._noise)(keys_B), 0.0)
     # Hidden values are replaced before the square root, whose slope at 0 would make a NaN of them.
-    seen = jnp.sqrt(jnp.where(visible, batch['values'], 1.0)) / scale_Bx1
+    seen = jnp.sqrt(jnp.where(visible, shown, 1.0)) / scale_Bx1
     inputs = {
       'values_BxL': jnp.where(visible, seen, 0.0),
       'visible_BxL': visible,
@@ -123,6 +130,12 @@ class Task:
     }
     targets = {'values': jnp.sqrt(batch['values']) / scale_Bx1, 'masked': ~visible}
     return inputs, targets
+
+  def _noise(self, key: jax.Array) -> jax.Array:
+    """[L] white, over the mean intensity, of deviation u^2 `noise`, u ~ U(0, 1): mostly little."""
+    size_key, key = jax.random.split(jax.random.fold_in(key, NOISE))
+    deviation = self.options.noise * jax.random.uniform(size_key) ** 2
+    return deviation * jax.random.normal(key, (len(self.nu_L),))
 
   def _drifted(self, key: jax.Array, values_L: jax.Array) -> jax.Array:
     """Other molecules than there are, before anything is hidden; no intensity below 0."""
@@ -364,6 +377,8 @@ def build(config: ConfigDict, spectra: Mapping[str, Spectra], split: Split) -> T
   check_bands('masked', o, nu_L, ratios=('ratio', 'ratio_start'))
   bands.check_wander('task.masked.drift_cm', o.drift_cm, o.drift_band_cm, nu_L)
   _check_widths(config, nu_L)
+  if not o.noise >= 0:
+    raise ValueError(f'task.masked.noise is {o.noise}, expected at least 0; raise it')
   kinds = tuple(spectra)
   roots.check_intensities(spectra)
   constants = [roots.constants(spectra[kind].values, split.train) for kind in kinds]
