@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from ml_collections import ConfigDict
 
-from configs import nir, rruff, spektron_adapt
+from configs import default, nir, rruff, spektron_adapt, spektron_poles
 from configs.tables import corn
 
 PARTS = ('pretrain', 'physics', 'real', 'spektron')
@@ -113,13 +113,18 @@ def _spektron(quick: bool) -> list[dict]:
       _sweep('spektron_adapt/minerals', 'spektron_adapt:minerals', data=SPLITS),
     ]
   return [
-    _sweep('spektron_poles/fringes', 'spektron_poles:tiny', SEEDS[:2]),
+    _sweep('spektron_poles/fringes', 'spektron_poles:tiny', _two_seeds_of_poles()),
     _sweep('spektron_adapt/few', 'spektron_adapt:tiny', SEEDS[:1], corn),
   ] + [
     _sweep(folder.partition('/')[0], f'{config.partition(":")[0]}:tiny', SEEDS[:2])
     for folder, config in runs.items()
     if not config.endswith(':laws')
   ]
+
+
+def _two_seeds_of_poles() -> list[dict]:
+  periods = {'dataset.planted.period_cm': spektron_poles.PERIODS_CM}
+  return default.product(periods, SEEDS[:2])
 
 
 def _few_data() -> dict:
