@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -88,7 +89,7 @@ def build(table: Table, root: pathlib.Path) -> list[Line]:
     for section, part in _sections(table, chosen).items():
       for label, together in run_files.expanded(part, row).items():
         lines.append(_line(table, section, label, row.method, together, told))
-  order = list(dict.fromkeys(line.section for line in lines if line.runs)) or ['']
+  order = sorted({line.section for line in lines if line.runs}, key=_by_numbers) or ['']
   for line in lines:
     line.section = line.section if line.runs else order[0]  # what is missing is nowhere else
   lines.sort(key=lambda line: order.index(line.section))
@@ -111,6 +112,12 @@ def _sections(table: Table, chosen: Sequence[Run]) -> dict[str, list[Run]]:
     name = ', '.join(f'{key} = {run.config[key]}' for key in table.sections)
     found.setdefault(name, []).append(run)
   return found or {'': []}
+
+
+def _by_numbers(section: str) -> list[str | float]:
+  """Sorts 'labels = 85' before 'labels = 170'."""
+  parts = re.split(r'(\d+(?:\.\d+)?)', section)
+  return [float(part) if k % 2 else part for k, part in enumerate(parts)]
 
 
 def _line(

@@ -142,7 +142,7 @@ def paired(ours: Sums, theirs: Sums, test: str, seed: int = 0) -> float:
 
 def _permutation(ours_KxG: np.ndarray, theirs_KxG: np.ndarray, form: str, seed: int) -> float:
   """Twice the smaller tail; what was found counts as one of the random swaps."""
-  swap_RxG = _swaps(ours_KxG.shape[1], seed)
+  swap_RxG = _swaps(ours_KxG.shape[1], seed, SWAPS)
   moved_KxR = (theirs_KxG - ours_KxG) @ swap_RxG.T
   score = lambda total_KxR: FORMS[form](total_KxR)
   total = lambda part_KxG: part_KxG.sum(1, keepdims=True)
@@ -155,11 +155,11 @@ def _permutation(ours_KxG: np.ndarray, theirs_KxG: np.ndarray, form: str, seed: 
 
 
 @functools.lru_cache(maxsize=2)
-def _swaps(groups: int, seed: int) -> np.ndarray:
-  """[R, G] zeros and ones: every way to swap groups, or SWAPS random ones where that is fewer."""
-  if 2**groups <= SWAPS:
+def _swaps(groups: int, seed: int, most: int) -> np.ndarray:
+  """[R, G] zeros and ones: every way to swap groups, or `most` random ones where that is fewer."""
+  if 2**groups <= most:
     return np.array(list(itertools.product((0.0, 1.0), repeat=groups)))
-  return np.random.default_rng(seed).integers(0, 2, (SWAPS, groups)).astype(float)
+  return np.random.default_rng(seed).integers(0, 2, (most, groups)).astype(float)
 
 
 def _wilcoxon(ours_KxG: np.ndarray, theirs_KxG: np.ndarray, form: str, seed: int) -> float:
