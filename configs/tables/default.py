@@ -171,8 +171,8 @@ def few_labels(protocol: str, dataset: str, regime: str, columns: tuple[dict, ..
   c.sections = ('protocol.name',)
   c.against = 'ridge on features, random network'
   c.caption = (
-    f'Error of prediction with 10, 20, 50 and all labels of {protocol}, drawn five times; test '
-    'sides pooled. Weights were pretrained on computed spectra of another range; what they bring '
+    f'Error of prediction with 10, 20, 50 (five draws, test sides pooled) and all labels of '
+    f'{protocol}. Weights were pretrained on computed spectra of another range; what they bring '
     'is the difference from the same network without them.'
   )
   return c

@@ -30,7 +30,7 @@ def get_config() -> ConfigDict:
   c = default.get_config()
   c.caption = (
     'Normalised error on hidden bands of held-out molecules (1 = the mean spectrum) of backbones '
-    'of as many parameters, after the same steps on the same masks.'
+    'of about as many parameters, after the same steps on the same masks.'
   )
   row = lambda label, backbone, method='model': {
     'label': label,
