@@ -189,11 +189,12 @@ class Pretrained:
   def _warn_of_widths(self, spectra: Spectra) -> None:
     config = self.weights.config
     fwhm_cm, (less, more) = config.dataset.computed.fwhm_cm, config.task.masked.widen_cm
+    low, high = fwhm_cm + less, fwhm_cm + more
     width = inspection.line_width(_in_wavenumbers(spectra))
-    if width < (fwhm_cm + less) / SLACK or width > (fwhm_cm + more) * SLACK:
+    if width < low / SLACK or width > high * SLACK:
       warnings.warn(
-        f'bands are about {width:.3g} cm^-1 wide (FWHM) and the weights have seen '
-        f'{fwhm_cm + less:g} to {fwhm_cm + more:g} cm^-1: what they fill in is likely worse than a '
+        f'bands are about {width:.3g} cm^-1 wide (FWHM) and the weights have seen lines of {low:g} '
+        f'{f"to {high:g} " if low < high else ""}cm^-1: what they fill in is likely worse than a '
         'straight line; see docs/model_card.md',
         stacklevel=3,
       )
