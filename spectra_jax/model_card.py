@@ -92,10 +92,11 @@ def export(
 
 def by_line_width(workdir: pathlib.Path) -> dict[str, dict[str, dict[str, float]]]:
   """FWHM [cm^-1] -> kind -> NRE of the 'model' and of a straight line ('linear') on test molecules
-  whose lines are that wide, scaled as those of training are; {} of another task than masked.
+  whose lines are that wide, scaled as those of training are; {} of another task than masked, or of
+  data whose lines nobody can choose.
   """
   run, params = trained.load(workdir)
-  if run.config.task.name != 'masked':
+  if (run.config.dataset.name, run.config.task.name) != ('computed', 'masked'):
     return {}
   found = {}
   for fwhm_cm in WIDTHS_CM:
@@ -122,7 +123,7 @@ def page(about: Mapping[str, Any], path: pathlib.Path, digest: str) -> str:
     rows='\n'.join(_row(kind, about['results'][kind]) for kind in about['kinds']),
     regions='\n'.join(_regions(about)),
     widths='\n'.join(_widths(about)),
-    seen=_seen(config),
+    seen=_seen(weights.Weights({}, about, digest)),
     commit=(about['commit'] or 'unknown')[:12],
     wall_s=about['wall_s_total'],
     jax=about['packages']['jax'],
@@ -149,9 +150,10 @@ def _widths(about: Mapping[str, Any]) -> list[str]:
   return [f'| {fwhm} | {cells(of)} |' for fwhm, of in about['line_widths'].items()]
 
 
-def _seen(config: Mapping[str, Any]) -> str:
-  fwhm_cm = config['dataset']['computed']['fwhm_cm']
-  low, high = (fwhm_cm + extra for extra in config['task']['masked'].get('widen_cm', (0.0, 0.0)))
+def _seen(found: weights.Weights) -> str:
+  if found.line_widths is None:
+    return 'as wide as data and instruments of training made them'
+  low, high = found.line_widths
   return f'{low:g} cm^-1 wide' if low == high else f'{low:g} to {high:g} cm^-1 wide in training'
 
 

@@ -187,9 +187,9 @@ class Pretrained:
   # --- parts ---------------------------------------------------------------------------------
 
   def _warn_of_widths(self, spectra: Spectra) -> None:
-    config = self.weights.config
-    fwhm_cm, (less, more) = config.dataset.computed.fwhm_cm, config.task.masked.widen_cm
-    low, high = fwhm_cm + less, fwhm_cm + more
+    if self.weights.line_widths is None:
+      return
+    low, high = self.weights.line_widths
     width = inspection.line_width(_in_wavenumbers(spectra))
     if width < low / SLACK or width > high * SLACK:
       warnings.warn(

@@ -55,6 +55,15 @@ class Weights:
     """Kinds of spectra, in the order of the kind index."""
     return tuple(self.about['kinds'])
 
+  @property
+  def line_widths(self) -> tuple[float, float] | None:
+    """(least, most) FWHM [cm^-1] of lines in training; None where data or instruments decide."""
+    config = self.config
+    if (config.dataset.name, config.task.name) != ('computed', 'masked'):
+      return None
+    low, high = (config.dataset.computed.fwhm_cm + more for more in config.task.masked.widen_cm)
+    return low, high
+
 
 def read(path: str | pathlib.Path = SHIPPED) -> Weights:
   """The weights of a file, checked against the sha256 beside it.
