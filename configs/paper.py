@@ -57,9 +57,10 @@ def get_config(variant: str = 'full') -> ConfigDict:
   if variant not in ('full', 'quick'):
     raise ValueError(f'configs/paper.py has no variant {variant!r}, expected full or quick')
   c, quick = ConfigDict(), variant == 'quick'
-  pretrain = [_sweep('pretrain', 'pretrain:tiny' if quick else 'pretrain:full', SEEDS)]
-  longer = [_sweep(f'pretrain/{name}', f'pretrain:{name}', SEEDS[:1]) for name in ('long', 'wide')]
-  pretrain += [] if quick else longer
+  pretrain = [_sweep('pretrain/quick', f'pretrain:{"tiny" if quick else "quick"}', SEEDS)]
+  longer = {'full': SEEDS, 'long': SEEDS[:1], 'wide': SEEDS[:1]}
+  if not quick:
+    pretrain += [_sweep(f'pretrain/{name}', f'pretrain:{name}', at) for name, at in longer.items()]
   size = 'tiny' if quick else 'quick'
   ablation = [
     _sweep('physics_ablation/optical_constants', f'physics_ablation:{size}'),
