@@ -27,14 +27,16 @@ Raman spectra of small molecules. `from spectra_jax import load_pretrained` read
 ## What it has seen
 
 Harmonic GFN2-xTB line lists (`spectra_jax/data/README.md`) of the {train:,} molecules of the
-training side ({regime} split by formula, hash `{split}`), as {line_shape} lines of FWHM
-{fwhm_cm:g} cm^-1 from {low_cm:g} to {high_cm:g} cm^-1 on {points} points; square roots of
-intensities over one constant a kind; bands of {band_cm:g} cm^-1 hidden, {ratio:.0%} of the axis.
+training side ({regime} split by formula, hash `{split}`), as {line_shape} lines
+{seen} (FWHM), from {low_cm:g} to {high_cm:g} cm^-1 on {points} points{noise}; square
+roots of intensities over one constant a kind; bands of {band_cm:g} cm^-1 hidden, {ratio:.0%} of
+the axis.
 
 ## What it does
 
 NRE is the squared error on hidden bands over that of the mean spectrum, on {test:,} molecules of
-formulas that were not in training; brackets are 95 % intervals over formulas.
+formulas that were not in training, with lines of {fwhm_cm:g} cm^-1 and no noise; brackets are 95 %
+intervals over formulas.
 
 | kind | NRE on hidden bands | conditional Gaussian | straight line | mean spectrum |
 |---|---|---|---|---|
@@ -52,8 +54,8 @@ Of lines of other widths than those of the first table, where a straight line is
 
 ## What it cannot
 
-- No measured spectrum was in training: no noise, baseline, water or CO2, no anharmonic overtones
-  or combination bands, no interaction between molecules.
+- No measured spectrum was in training: no {noiseless}baseline, water or CO2, no anharmonic
+  overtones or combination bands, no interaction between molecules.
 - Molecules have C, H, N, O, F, S, Cl (beyond a curated list at most one of the last two) and few
   heavy atoms: no minerals, metals, polymers or salts.
 - Lines were {seen}: those of a sample should not be much narrower or broader.
@@ -70,6 +72,7 @@ file `{file}`, sha256 `{digest}...`, made by
 
 Licence: Apache-2.0, as the code; the computed spectra are CC0-1.0.
 """
+NOISE = ', with white noise of up to {:.0%} of the mean intensity on what is shown'
 
 
 def export(
@@ -114,6 +117,7 @@ def by_line_width(workdir: pathlib.Path) -> dict[str, dict[str, dict[str, float]
 def page(about: Mapping[str, Any], path: pathlib.Path, digest: str) -> str:
   """The model card in Markdown; every number is from `about`."""
   config, split = about['config'], about['split']
+  noise = config['task'].get('masked', {}).get('noise', 0.0)
   return CARD.format(
     backbone=config['backbone']['name'],
     train=split['rows']['train'],
@@ -133,6 +137,8 @@ def page(about: Mapping[str, Any], path: pathlib.Path, digest: str) -> str:
     **{name: config['axis'][name] for name in ('low_cm', 'high_cm', 'points')},
     line_shape=config['dataset']['computed']['line_shape'].capitalize(),
     fwhm_cm=config['dataset']['computed']['fwhm_cm'],
+    noise=NOISE.format(noise) if noise else '',
+    noiseless='' if noise else 'noise, ',
     **{name: config['task']['masked'][name] for name in ('band_cm', 'ratio')},
   )
 
@@ -154,7 +160,7 @@ def _seen(found: weights.Weights) -> str:
   if found.line_widths is None:
     return 'as wide as data and instruments of training made them'
   low, high = found.line_widths
-  return f'{low:g} cm^-1 wide' if low == high else f'{low:g} to {high:g} cm^-1 wide in training'
+  return f'{low:g} cm^-1 wide' if low == high else f'{low:g} to {high:g} cm^-1 wide'
 
 
 def _regions(about: Mapping[str, Any]) -> list[str]:

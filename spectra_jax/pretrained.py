@@ -156,10 +156,9 @@ class Pretrained:
         f'spectra are a {type(spectra).__name__}, expected Spectra; readers.read(path) gives a '
         'list of them, one for each axis in the file: take its first'
       )
-    (axis, flipped), kind = _wavenumbers(spectra), self._kind(spectra)
-    values, visible = (np.asarray(x) for x in (spectra.values, spectra.mask))
-    values, visible = (x[:, ::-1] if flipped else x for x in (values, visible))
-    values = np.where(visible, values, 0.0)
+    spectra, kind = _in_wavenumbers(spectra), self._kind(spectra)
+    axis, visible = spectra.axis, spectra.mask
+    values = np.where(visible, spectra.values, 0.0)
     _check_intensities(spectra, values)
     inside = (axis >= self.nu_L[0]) & (axis <= self.nu_L[-1])
     if inside.sum() < LEAST_POINTS:
