@@ -10,7 +10,11 @@ import numpy as np
 from spectra_jax.foundation import FoundationModel
 from spectra_jax.gather import neighbours
 from spectra_jax.losses.adversary import reverse
-from spectra_jax.views import BORROWED, FIRST
+from spectra_jax.views import BORROWED, FIRST, PROTOCOL
+
+# Held out: the view whose z_inst the first view on a training instrument borrows. The operator
+# reads its own instrument too; in all that it was trained on one of the two is the reference.
+LENDERS = {'swapped': BORROWED, 'transferred': PROTOCOL}
 
 
 class Classifier(nn.Module):
@@ -70,20 +74,21 @@ class Disentangled(nn.Module):
     """values and visible [V, K, B, L]; FWHM, instrument [V, K, B] -> outputs [B, K, V, ...].
 
     In training each view borrows the z_inst of the next example's other view; in evaluation the
-    first view on a training instrument borrows that of the lender, and what is made with it,
-    'swapped' and 'transferred', has that view alone.
+    first view on a training instrument borrows: 'swapped' is it on the instrument of the lender,
+    'transferred' on the reference. Both have that view alone.
     """
     views, kinds, batch = values.shape[:3]
     flat = lambda x: x.reshape(-1, *x.shape[3:])
     kind = jnp.broadcast_to(jnp.arange(kinds)[:, None], (views, kinds, batch))
     inputs = map(flat, (values, visible, kind))
-    lend = lambda inst_NxZ: flat(_lent(inst_NxZ.reshape(views, kinds, batch, -1), train))
+    apart = lambda inst_NxZ: inst_NxZ.reshape(views, kinds, batch, -1)
+    lend = lambda name, inst_NxZ: flat(_lent(apart(inst_NxZ), None if train else LENDERS[name]))
     found = self.foundation(*inputs, nu_L, train, flat(fwhm_cm), lend)
     first = lambda x: jnp.moveaxis(x, 2, 0).swapaxes(1, 2)
     part = lambda x: first(x.reshape(views, kinds, batch, *x.shape[1:]))
     outputs = jax.tree.map(part, found)
     if not train:
-      borrowing = set(outputs) & {'swapped', 'transferred'}
+      borrowing = set(outputs) & set(LENDERS)
       outputs |= {name: outputs[name][:, :, FIRST : FIRST + 1] for name in borrowing}
     return outputs | {
       f'{latent}_logits': classify(outputs[f'{latent}_mean'], first(number))
@@ -91,8 +96,10 @@ class Disentangled(nn.Module):
     }
 
 
-def _lent(inst_VxKxBxZ: jax.Array, train: bool) -> jax.Array:
-  """The z_inst that each view borrows; in evaluation all but one keep their own."""
-  if not train:
-    return inst_VxKxBxZ.at[FIRST].set(inst_VxKxBxZ[BORROWED])
+def _lent(inst_VxKxBxZ: jax.Array, lender: int | None) -> jax.Array:
+  """The z_inst that each view borrows: of the next example's other view, or the first view on a
+  training instrument that of the view `lender` and all others their own.
+  """
+  if lender is not None:
+    return inst_VxKxBxZ.at[FIRST].set(inst_VxKxBxZ[lender])
   return jnp.moveaxis(neighbours(jnp.moveaxis(inst_VxKxBxZ, 2, 0)), 0, 2)[::-1]

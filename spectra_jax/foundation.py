@@ -115,7 +115,7 @@ class FoundationModel(nn.Module):
     nu_L: np.ndarray,
     train: bool,
     fwhm_B: jax.Array | None = None,
-    lend: Callable[[jax.Array], jax.Array] | None = None,
+    lend: Callable[[str, jax.Array], jax.Array] | None = None,
   ) -> dict[str, jax.Array]:
     """{output: array}: what the heads give, and of the latents and experts what there is of
 
@@ -125,8 +125,8 @@ class FoundationModel(nn.Module):
 
     Args:
       values_BxL, visible_BxL, kind_B, nu_L, train, fwhm_B: as `encode`.
-      lend: inst_BxZ of all rows -> inst_BxZ that each row borrows; None: each keeps its own, and
-        nothing is swapped.
+      lend: ('swapped' or 'transferred', inst_BxZ of all rows) -> inst_BxZ that each row borrows
+        for it; None: each keeps its own, and nothing is swapped.
     """
     encoded = self.encode(values_BxL, visible_BxL, kind_B, nu_L, train, fwhm_B)
     tokens_BxTxD, chem, inst, balance_B = encoded
@@ -136,16 +136,16 @@ class FoundationModel(nn.Module):
         outputs |= {f'{name}_mean': latent.mean, f'{name}_log_variance': latent.log_variance}
         outputs[name] = latent.sample
     own_BxZ = None if inst is None else inst.sample
-    borrowed_BxZ = own_BxZ if lend is None or own_BxZ is None else lend(own_BxZ)
+    borrow = lambda name: own_BxZ if lend is None or own_BxZ is None else lend(name, own_BxZ)
     for name, head in self.heads.items():
       if READS[name] == 'tokens':
         outputs[name] = head(self._told(tokens_BxTxD, chem), nu_L)
       elif READS[name] == 'instrument':
-        outputs[name] = head.given(tokens_BxTxD, nu_L, borrowed_BxZ)
+        outputs[name] = head.given(tokens_BxTxD, nu_L, borrow(name))
       elif READS[name] == 'latents':
         outputs[name] = self.decode(chem.sample, own_BxZ, nu_L)
         if lend is not None:
-          outputs['swapped'] = self.decode(chem.sample, borrowed_BxZ, nu_L)
+          outputs['swapped'] = self.decode(chem.sample, borrow('swapped'), nu_L)
       elif name == 'embedding':
         outputs[name] = head(chem.mean[:, None], nu_L)
       else:

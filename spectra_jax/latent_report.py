@@ -16,7 +16,8 @@ Scores of one kind of spectrum stand at KIND.SCORE.METHOD of a report:
                         those of training instruments
   swap                  z_chem of a molecule, z_inst of another one's spectrum: squared error, over
                         that of the mean spectrum; beside it what no swap at all leaves (identity)
-  transfer              the same error of the operator, which also reads the tokens
+  transfer              error of a spectrum moved to the reference instrument by the operator,
+                        likewise, beside what is left where it stays as it is (identity)
   cross                 error of the other kind of spectrum, over that of its mean, from the view of
                         the protocol (bands hidden); under the kind that is predicted
   physics               error of what a medium with these n and k absorbs, from the same view, over
@@ -192,8 +193,8 @@ def _spectra(latents: Latents, k: int) -> dict[str, Terms]:
     found['swap.model'] = ratio(outputs['swapped'][:, k, 0], other)
     found['swap.identity'] = ratio(own, other)
   if 'transferred' in outputs:
-    found['transfer.model'] = ratio(outputs['transferred'][:, k, 0], other)
-    found['transfer.identity'] = ratio(own, other)
+    found['transfer.model'] = ratio(outputs['transferred'][:, k, 0], clean[:, k, PROTOCOL])
+    found['transfer.identity'] = ratio(own, clean[:, k, PROTOCOL])
   if 'cross' in outputs:
     found['cross.model'] = ratio(outputs['cross'][:, 1 - k, PROTOCOL], clean[:, k, PROTOCOL])
   if 'physics' in outputs:

@@ -13,7 +13,7 @@ from spectra_jax.datasets import computed
 from spectra_jax.disentangled import Classifier
 from spectra_jax.spectra import uniform_axis
 from spectra_jax.tasks import foundation
-from spectra_jax.views import FIRST, PROTOCOL
+from spectra_jax.views import BORROWED, FIRST, PROTOCOL
 from spectra_jax.workdir import claim
 from tests import synthetic
 from tests.parameters import draw
@@ -165,13 +165,18 @@ def test_the_whole_model_reports_transfers_and_the_other_kind():
   variables = draw(lambda key: module.init(key, **inputs, nu_L=AXIS, train=False))
   examples = whole.examples('test')
   inputs, _ = whole.held_out('test')
-  outputs = jax.jit(lambda v: module.apply(v, **inputs, nu_L=AXIS, train=False))(variables)
+  run = jax.jit(lambda values: module.apply(variables, **inputs | values, nu_L=AXIS, train=False))
+  outputs = run({'values': inputs['values']})
   assert outputs['transferred'].shape == (len(examples['row']), 2, 1, len(AXIS))
   latents = whole.score(jax.tree.map(np.asarray, outputs), 'test')['latents']
   for kind in KINDS:
     for name in ('transfer.model', 'transfer.identity', 'cross.model', 'physics.model'):
       assert latents[f'{kind}.{name}'].value > 0
-  assert latents['ir.transfer.identity'].value == latents['ir.swap.identity'].value
+  for name, lender in (('transferred', PROTOCOL), ('swapped', BORROWED)):  # whose z_inst it takes
+    louder = run({'values': inputs['values'].at[lender].multiply(2.0)})
+    assert np.abs(louder[name] - outputs[name]).max() > 1e-4
+    other = {'transferred': 'swapped', 'swapped': 'transferred'}[name]
+    np.testing.assert_allclose(louder[other], outputs[other], atol=1e-6)
 
 
 def _terms(task, batch):

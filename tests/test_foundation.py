@@ -232,7 +232,7 @@ def test_predicting_twice_is_the_same_bits_and_keeps_no_state():
 def training():
   """(x, keys) -> outputs in training, each row with the next one's instrument; jitted."""
   module, variables = made()
-  lend = lambda inst_BxZ: jnp.roll(inst_BxZ, -1, axis=0)
+  lend = lambda _, inst_BxZ: jnp.roll(inst_BxZ, -1, axis=0)
   apply = lambda x, keys: module.apply(
     variables | example_keys(keys), **x, nu_L=grid(4.0), train=True, lend=lend
   )

@@ -7,7 +7,7 @@ import pytest
 
 from spectra_jax import latent_report
 from spectra_jax.latent_report import Latents
-from spectra_jax.views import NEW
+from spectra_jax.views import NEW, PROTOCOL
 
 KINDS = ('ir', 'raman')
 N, K, V, L = 120, 2, 5, 16  # views: protocol, lender, new, two on training instruments
@@ -60,6 +60,16 @@ def test_latents_that_are_apart_score_as_such():
     assert found[f'{kind}.swap.model'] == found[f'{kind}.decoded.model'] == 0.0
     assert found[f'{kind}.physics.model'] == pytest.approx(0.25)  # half of it, beside a mean of 0
     assert abs(found[f'{kind}.swap.identity'] - 2.0) < 0.2  # two spectra of noise
+
+
+def test_the_operator_is_judged_by_what_the_reference_sees():
+  reference = planted().targets['clean'][:, :, PROTOCOL : PROTOCOL + 1]
+  found = planted(transferred=reference)
+  found.targets['clean'][:, :, PROTOCOL] = reference[:, :, 0]
+  found = values(found)
+  for kind in KINDS:
+    assert found[f'{kind}.transfer.model'] == 0.0
+    assert abs(found[f'{kind}.transfer.identity'] - 2.0) < 0.2  # two spectra of noise
 
 
 def test_an_instrument_in_the_chemistry_is_found():

@@ -27,6 +27,7 @@ TOLD = {  # score -> what tells the instrument
   'instrument_inst': 'from z_inst',
 }
 KINDS = (('ir', 'IR'), ('raman', 'Raman'))
+AS_MEASURED = {'the spectrum itself, atoms': 'spectrum', 'the spectrum, not swapped': 'identity'}
 
 
 def get_config() -> ConfigDict:
