@@ -35,7 +35,7 @@ def evaluate(workdirs: Sequence[pathlib.Path], folder: pathlib.Path) -> dict[str
 
   Raises:
     ValueError: fewer than two runs, runs that differ by more than their seed or have one seed
-      twice, a task that predicts no spectra; see also `trained.load`.
+      twice, other training rows, a task that predicts no spectra; see also `trained.load`.
   """
   started = time.monotonic()
   if len(workdirs) < 2:
@@ -96,6 +96,12 @@ def _check(runs: Sequence[run_files.Run]) -> None:
     raise ValueError(
       f'{runs[0].folder} is a run of task {task}, expected {" or ".join(TASKS)}, whose outputs are '
       'spectra; choose others'
+    )
+  others = [run for run in runs if run.sides != runs[0].sides]
+  if others:
+    raise ValueError(
+      f'{others[0].folder} was trained on other rows than {runs[0].folder} ({others[0].sides}, '
+      f'{runs[0].sides}), expected one split; choose runs of one split.train_seed'
     )
   run_files.check_alike('ensemble', runs)
   run_files.check_once('ensemble', runs)

@@ -33,8 +33,8 @@ def _counts(formula: str) -> list[float]:
   read = ''.join(element + number for element, number in parts) == formula
   if not (formula and read) or set(counts) != set(ELEMENTS):
     raise ValueError(
-      f'the formula is {formula!r}, expected atoms of {", ".join(ELEMENTS)} and their numbers, '
-      'such as C2H6O; leave the molecule out'
+      f'the formula is {str(formula)!r}, expected atoms of {", ".join(ELEMENTS)} and their '
+      'numbers, such as C2H6O; leave the molecule out'
     )
   free = sum(number * (VALENCE[element] - 2) for element, number in counts.items())
   return [*counts.values(), 1 + free / 2]

@@ -20,6 +20,7 @@ token to it. Where rows are told whose instrument to borrow, `transferred` is fo
   swapped         own chem, borrowed inst the decoded spectrum on that other instrument
 """
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -215,9 +216,20 @@ def _check_reads(output: str, name: str, sizes: ConfigDict) -> None:
 
 
 def _check_gives(output: str, name: str) -> None:
-  pools = 'outputs' in model.shared_fields(model.component('heads', name).Head, 'head')
+  head = model.component('heads', name).Head
+  pools = 'outputs' in model.shared_fields(head, 'head')
   if pools != (output in ('properties', 'embedding')):
     raise ValueError(
       f'foundation.heads.{output} is {name!r}, which gives {"numbers" if pools else "spectra"}, '
       f'expected a head of {"spectra" if pools else "numbers"}; choose another'
+    )
+  if output == 'transferred' and not hasattr(head, 'given'):
+    raise ValueError(
+      f'foundation.heads.transferred is {name!r}, which no instrument can be given to, expected '
+      'transfer_operator; choose it'
+    )
+  if (output == 'properties') != ('train' in inspect.signature(head.__call__).parameters):
+    raise ValueError(
+      f'foundation.heads.{output} is {name!r}, a head for '
+      f'{"the embedding" if output == "properties" else "properties"}; choose another'
     )

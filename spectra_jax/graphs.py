@@ -158,7 +158,7 @@ def of_smiles(smiles: Sequence[str]) -> Graphs:
     offsets(atoms),
     offsets(bonds),
     *(element, hydrogens, charge, aromatic.astype(bool), ring),
-    bonds=flat[:, :2].astype(np.uint8),
+    bonds=flat[:, :2].astype(np.uint16),
     order=flat[:, 2].astype(np.int8),
     groups=functional_groups.labels(smiles),
   )

@@ -6,7 +6,10 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from spectra_jax import storage, train, trained, weights
+from spectra_jax.spectra import check_resolution
 from spectra_jax.tasks import masked
 
 OTHERS = ('gaussian', 'linear')
@@ -28,9 +31,9 @@ Raman spectra of small molecules. `from spectra_jax import load_pretrained` read
 
 Harmonic GFN2-xTB line lists (`spectra_jax/data/README.md`) of the {train:,} molecules of the
 training side ({regime} split by formula, hash `{split}`), as {line_shape} lines
-{seen} (FWHM), from {low_cm:g} to {high_cm:g} cm^-1 on {points} points{noise}; square
-roots of intensities over one constant a kind; bands of {band_cm:g} cm^-1 hidden, {ratio:.0%} of
-the axis.
+{seen} (FWHM), from {low_cm:g} to {high_cm:g} cm^-1 on {points} points{noise};
+square roots of intensities over one constant a kind; bands of {band_cm:g} cm^-1 hidden,
+{ratio:.0%} of the axis.
 
 ## What it does
 
@@ -46,10 +49,6 @@ NRE by region:
 
 {regions}
 
-Of lines of other widths than those of the first table, where a straight line is the thing to beat:
-
-| FWHM [cm^-1] | ir | straight line | raman | straight line |
-|---|---|---|---|---|
 {widths}
 
 ## What it cannot
@@ -72,7 +71,11 @@ file `{file}`, sha256 `{digest}...`, made by
 
 Licence: Apache-2.0, as the code; the computed spectra are CC0-1.0.
 """
-NOISE = ', with white noise of up to {:.0%} of the mean intensity on what is shown'
+WIDTHS_SAY = (
+  'Of lines of other widths than those of the first table, where a straight line is the thing to '
+  'beat:'
+)
+NOISE = ',\nwith white noise of up to {:.0%} of the mean intensity on what is shown'
 
 
 def export(
@@ -95,14 +98,15 @@ def export(
 
 def by_line_width(workdir: pathlib.Path) -> dict[str, dict[str, dict[str, float]]]:
   """FWHM [cm^-1] -> kind -> NRE of the 'model' and of a straight line ('linear') on test molecules
-  whose lines are that wide, scaled as those of training are; {} of another task than masked, or of
-  data whose lines nobody can choose.
+  whose lines are that wide, where the axis can hold them, scaled as those of training are; {} of
+  another task than masked, or of data whose lines nobody can choose.
   """
   run, params = trained.load(workdir)
+  params = run.task.effective(params)
   if (run.config.dataset.name, run.config.task.name) != ('computed', 'masked'):
     return {}
   found = {}
-  for fwhm_cm in WIDTHS_CM:
+  for fwhm_cm in (width for width in WIDTHS_CM if _fits(width, run.task.nu_L)):
     c = run.config.copy_and_resolve_references()
     c.dataset.computed.fwhm_cm, c.task.masked.widen_cm = fwhm_cm, (0.0, 0.0)
     task = masked.build(c, storage.load(c), run.task.split)
@@ -149,11 +153,24 @@ def _row(kind: str, found: Mapping[str, Any]) -> str:
   return f'| {kind} | ' + ' | '.join([*cells, '1']) + ' |'
 
 
+def _fits(fwhm_cm: float, nu_L: np.ndarray) -> bool:
+  try:
+    check_resolution(nu_L, fwhm_cm)
+  except ValueError:
+    return False
+  return True
+
+
 def _widths(about: Mapping[str, Any]) -> list[str]:
+  if not about['line_widths']:
+    return ['Other widths of lines were not tried.']
+  kinds = about['kinds']
+  head = '| FWHM [cm^-1] | ' + ' | '.join(f'{kind} | straight line' for kind in kinds) + ' |'
   cells = lambda of: ' | '.join(
-    f'{of[kind][name]:.3f}' for kind in about['kinds'] for name in ('model', 'linear')
+    f'{of[kind][name]:.3f}' for kind in kinds for name in ('model', 'linear')
   )
-  return [f'| {fwhm} | {cells(of)} |' for fwhm, of in about['line_widths'].items()]
+  rows = [f'| {fwhm} | {cells(of)} |' for fwhm, of in about['line_widths'].items()]
+  return [WIDTHS_SAY, '', head, '|---' * (1 + 2 * len(kinds)) + '|', *rows]
 
 
 def _seen(found: weights.Weights) -> str:

@@ -5,6 +5,7 @@
 so that every kind has mean square 1, whatever its unit, and weak bands count beside strong ones.
 """
 
+import dataclasses
 from collections.abc import Collection, Mapping
 
 import jax
@@ -71,6 +72,12 @@ def check_both(kinds: Collection[str]) -> None:
       f'the data set gives {", ".join(sorted(kinds))}, expected ir and raman of the same '
       'molecules; set dataset.name = computed and both dataset.computed.kinds'
     )
+
+
+def with_centres(spectra: Mapping[str, Spectra]) -> dict[str, Spectra]:
+  """The same with the column 'centrosymmetric', all False where the data do not tell it."""
+  told = lambda s: {'centrosymmetric': np.zeros(len(s), bool), **s.meta}
+  return {kind: dataclasses.replace(s, meta=told(s)) for kind, s in spectra.items()}
 
 
 def check_intensities(spectra: Mapping[str, Spectra]) -> None:

@@ -23,7 +23,8 @@ def load(workdir: pathlib.Path, tasks: tuple[str, ...] = ()) -> tuple[train.Run,
     tasks: of which it must be one; () = any.
 
   Raises:
-    ValueError: no run, one of another task, no checkpoint, or other data.
+    ValueError: no run, one of another task, no checkpoint, other data, or a report of another step
+      than the newest sound checkpoint is of.
     RuntimeError: every checkpoint is damaged.
   """
   run = _run(workdir, tasks)
@@ -32,6 +33,11 @@ def load(workdir: pathlib.Path, tasks: tuple[str, ...] = ()) -> tuple[train.Run,
   if restored is None:
     raise ValueError(
       f'{run.workdir} has no checkpoint; expected one of its training; train it first'
+    )
+  if (workdir / 'report.json').exists() and restored[1] != run.config.train.steps:
+    raise ValueError(
+      f'{run.workdir} has a report and its newest sound checkpoint is of step {restored[1]}, '
+      f'expected {run.config.train.steps}, what was reported; run its command again'
     )
   return run, train.averaged(restored[0])
 

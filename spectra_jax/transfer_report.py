@@ -14,11 +14,19 @@ def read(workdir: pathlib.Path, output: int, input: int) -> dict[str, Any]:
   """The document of the run in `workdir`; writes its figure.
 
   Raises:
-    ValueError: no run, no checkpoint, other data, or a backbone without linear layers.
+    ValueError: no run, no checkpoint, other data, a model without a backbone of its own, or one
+      without linear layers.
     RuntimeError: every checkpoint is damaged.
   """
   run, params = trained.load(workdir)
-  variables = {'params': run.task.effective(params)['backbone']}
+  effective = run.task.effective(params)
+  if 'backbone' not in effective:
+    raise ValueError(
+      f'{workdir} is a run of task {run.config.task.name}, whose model has no backbone of its own '
+      f'(parts: {", ".join(sorted(effective))}), expected one that reads tokens and predicts '
+      'spectra; choose another'
+    )
+  variables = {'params': effective['backbone']}
   found = transfer.layers(run.module.backbone, variables, run.config.backbone.width)
   nu_T = run.module.tokenizer.positions(run.task.nu_L)
   along = 'retardation' if run.config.backbone.name == 'interferogram' else 'wavenumber'

@@ -67,9 +67,9 @@ def test_gaps_are_filled_and_what_was_measured_comes_back():
 
 
 def test_lines_that_the_weights_have_not_seen_are_warned_of():
-  widths = lambda fwhm_cm: computed.load(AXIS, slice(3000, 3008), fwhm_cm=fwhm_cm)['ir']
-  config = model().weights.config
-  seen = [config.dataset.computed.fwhm_cm + extra for extra in config.task.masked.widen_cm]
+  fine = np.linspace(400.0, 4000.0, 3601)
+  widths = lambda fwhm_cm: computed.load(fine, slice(3000, 3008), fwhm_cm=fwhm_cm)['ir']
+  seen = model().weights.line_widths
   with warnings.catch_warnings():
     warnings.simplefilter('error')
     for fwhm_cm in seen:
@@ -162,8 +162,9 @@ def test_going_on_without_labels_gives_another_model_and_leaves_this_one():
 
 @pytest.mark.slow
 def test_going_on_lowers_the_error_on_the_spectra_it_goes_on_with():
-  """Spectra of a resolution that was not in training: lines of 40 cm^-1."""
-  spectra = computed.load(AXIS, fwhm_cm=40.0)['ir'].take(slice(0, 32))
+  """Spectra of a resolution that was not in training."""
+  fwhm_cm = 2 * model().weights.line_widths[1]
+  spectra = computed.load(AXIS[::2], fwhm_cm=fwhm_cm)['ir'].take(slice(0, 32))
   whole = with_gaps(spectra)
 
   def error(found):

@@ -41,7 +41,7 @@ INFO = {
   'name': 'instruments',
   'urls': (),  # the line lists that ship with the package
   'sha256_file': 'computed_vib.sha256',  # beside the .npz
-  'version': '1.0.0',
+  'version': '1.1.0',  # noise and day of an instrument are its own
   'licence': 'CC0-1.0',
   'citation': f'{computed.INFO["citation"]}; on simulated spectrometers',
   'units': {'absorbance': '1', 'raman': 'A^4/amu per cm^-1'},
@@ -272,7 +272,7 @@ def _measure_all(kind, spectra, number_N, instrument_N, seed) -> np.ndarray:
   @jax.jit
   def some(number_B, values_BxL, instrument_B):
     one = lambda number, values_L, i: measured(
-      jax.random.fold_in(start, number), values_L, pick(settings, i), frame
+      jax.random.fold_in(jax.random.fold_in(start, number), i), values_L, pick(settings, i), frame
     )
     return jax.vmap(one)(number_B, values_BxL, instrument_B)
 

@@ -24,6 +24,10 @@ def weight_at(schedule: Schedule, step: jax.Array) -> jax.Array:
   return jnp.interp(step, jnp.array(steps, jnp.float32), jnp.array(weights, jnp.float32))
 
 
+def _speaks(schedule: Schedule) -> bool:
+  return schedule != 0 if isinstance(schedule, int | float) else any(w for _, w in schedule)
+
+
 def weighted_sum(
   weights: Mapping[str, Schedule], terms: Mapping[str, jax.Array], step: jax.Array
 ) -> jax.Array:
@@ -35,7 +39,7 @@ def weighted_sum(
   Raises:
     ValueError: another weight is of no term, or a term has none.
   """
-  silent = {name for name in set(weights) - set(terms) if weights[name] == 0}
+  silent = {name for name in set(weights) - set(terms) if not _speaks(weights[name])}
   if set(weights) - silent != set(terms):
     raise ValueError(
       f'loss.weights names {sorted(weights)}, but the task returns {sorted(terms)}; '

@@ -45,7 +45,7 @@ def info_nce(
 
 
 def _scores(query_QxV: jax.Array, weight_QxV: jax.Array, point_PxV: jax.Array) -> jax.Array:
-  """s_ij less what no point changes; the mean of the points is taken off first, for its digits."""
+  """s_ij; the mean of the points is taken off both sides first, for its digits."""
   centre_V = jax.lax.stop_gradient(point_PxV.mean(0))
   query_QxV, point_PxV = query_QxV - centre_V, point_PxV - centre_V
   own_Qx1 = 0.5 * (weight_QxV * query_QxV**2).sum(-1, keepdims=True)

@@ -306,9 +306,19 @@ def build(config: ConfigDict, spectra: Mapping[str, Spectra], split: Split) -> T
   drift = (config.task.cross_spectral[name] for name in ('drift_cm', 'drift_band_cm'))
   bands.check_wander('task.cross_spectral.drift_cm', *drift, spectra['ir'].axis)
   roots.check_intensities(spectra)
+  spectra = _with_centres(spectra, config.task.cross_spectral.known)
   constants = [roots.constants(spectra[kind].values, split.train) for kind in KINDS]
   scale_2, mean_2xL = (np.stack(x) for x in zip(*constants, strict=True))
   return Task(config, spectra['ir'].axis, spectra, split, scale_2, mean_2xL)
+
+
+def _with_centres(spectra: Mapping[str, Spectra], known: tuple[str, ...]) -> dict[str, Spectra]:
+  if known and 'centrosymmetric' not in spectra['ir'].meta:
+    raise ValueError(
+      f'task.cross_spectral.known is {tuple(known)} and the data do not say which molecules have '
+      'an inversion centre, expected data that do; set it to ()'
+    )
+  return roots.with_centres(spectra)
 
 
 def check_options(options: ConfigDict) -> None:

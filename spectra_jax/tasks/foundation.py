@@ -385,6 +385,11 @@ def _check(config: ConfigDict, spectra: Mapping[str, Spectra]) -> None:
       'simulated instruments measure; set dataset.name = computed'
     )
   o = config.task.foundation
+  if not config.foundation.heads.reconstruction:
+    raise ValueError(
+      "foundation.heads.reconstruction is '', expected a head, which the task foundation is judged "
+      'by; set it to reconstruct'
+    )
   if config.task.masked.drift_cm:
     raise ValueError(
       f'task.masked.drift_cm is {config.task.masked.drift_cm}, expected 0 for the task foundation, '

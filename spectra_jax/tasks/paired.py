@@ -305,12 +305,17 @@ def build(config: ConfigDict, spectra: Mapping[str, Spectra], split: Split) -> T
   """The task on this data; every constant comes from the training side alone.
 
   Raises:
-    ValueError: spectra of other kinds than IR and Raman, a ratio that is no share, or bands that
-      the axis cannot hold.
+    ValueError: spectra of other kinds than IR and Raman, nothing said of inversion centres, a ratio
+      that is no share, or bands that the axis cannot hold.
   """
   augment.check_off(config.augment, 'paired')
   roots.check_both(spectra)
   roots.check_intensities(spectra)
+  if 'centrosymmetric' not in spectra['ir'].meta:
+    raise ValueError(
+      'the data do not say which molecules have an inversion centre, expected the column '
+      'centrosymmetric for task paired; set dataset.name = computed'
+    )
   nu_L = spectra['ir'].axis
   masked.check_bands('paired', config.task.paired, nu_L)
   constants = [roots.constants(spectra[kind].values, split.train) for kind in KINDS]

@@ -368,7 +368,8 @@ def build(config: ConfigDict, spectra: Mapping[str, Spectra], split: Split) -> T
     raise ValueError(
       f'head.name is {config.head.name!r}, expected molecule for task retrieval; correct it'
     )
-  known = graphs.of_data_set(spectra['ir'].meta['id'])
+  meta = spectra['ir'].meta
+  known = graphs.of_data_set(meta.get('smiles', meta['id']))
   scale, mean, basis = {}, {}, {}
   for kind in KINDS:
     values = spectra[kind].values
