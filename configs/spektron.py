@@ -9,8 +9,8 @@ of a passive and causal medium, transfer between instruments, count atoms and em
 each part away once, with its loss. The head `oscillators` gives n and k too, at twenty times the
 time of a step.
 
-Hardware: two CPU cores, seven minutes a run of quick. Variants: full, quick (the default) and tiny,
-which the tests run. Table spektron_parts.
+Hardware: two CPU cores, six to eleven minutes a run of quick. Variants: full, quick (the default)
+and tiny, which the tests run. Table spektron_parts.
 """
 
 from ml_collections import ConfigDict

@@ -16,7 +16,7 @@ from ml_collections import ConfigDict
 from configs import default
 
 VARIANTS = ('fringes', 'tiny')
-SEEDS = (0, 1, 2, 3, 4, 5)  # least p of an exact test: 1/32
+SEEDS = (0, 1, 2, 3, 4, 5)  # least p of an exact test: 1/64 one-sided
 PERIODS_CM = (120.0, 300.0)
 
 

@@ -44,6 +44,7 @@ def get_config() -> ConfigDict:
     _row('none that keeps apart', spektron_instruments.APART),
     *(_stronger(factor) for factor in spektron_instruments.STRONGER),
     *(_row(f'without {WORDS[term]}', (term,)) for term in spektron_instruments.ALONE),
+    *(_row('', ()) | {'label': label, 'method': method} for label, method in AS_MEASURED.items()),
   )
   c.columns = tuple(
     _column(f'{label}, {name}', f'{kind}.{score}')
@@ -64,7 +65,7 @@ def get_config() -> ConfigDict:
   c.references = ({'label': 'guessing', **guessing},)
   shown = (
     *('instrument from z_chem', 'from z_chem, erased, by a nonlinear probe', 'atoms from z_chem'),
-    *('atoms from z_chem, erased', 'swap'),
+    *('atoms from z_chem, erased', 'swap', 'NRE'),
   )
   c.page = tuple(f'{label}, {name}' for label in shown for _, name in KINDS)
   c.seeds = (0,)

@@ -17,8 +17,8 @@ def get_config() -> ConfigDict:
   c.caption = (
     'Spectra of molecules of unseen formulas, measured on a simulated instrument, found among '
     'those of all molecules on another; nothing was trained on either of the two, and the 256 of '
-    'training come from the same ranges. How many points a slope is taken over was '
-    'chosen on validation molecules and other instruments.'
+    'training come from the same ranges. In the last row, how many points a slope is taken over '
+    'was chosen on validation molecules and other instruments.'
   )
   row = lambda label, method: {
     'label': label,

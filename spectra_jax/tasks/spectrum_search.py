@@ -36,7 +36,7 @@ from spectra_jax.tasks import masked
 
 BASELINES = ('mean', 'cosine', 'slopes')
 # Side -> numbers of the instruments of its library and of its queries; nothing is trained on those
-# of the test side, and nothing is chosen on them.
+# of the test side. (Of the network two things were chosen there: docs/foundation.md.)
 INSTRUMENTS = {
   'validation': (1, 2),
   'test': (1 + instruments.TRAINING, 2 + instruments.TRAINING),
