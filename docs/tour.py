@@ -90,7 +90,7 @@ print('nearest ', *meta['id'][nearest])
 #
 # A detector that was blind between two wavenumbers: the points are masked, and filled in from the
 # rest. What was measured comes back as it was. Training hid 60 cm^-1 at a time; of the 100
-# hidden here nothing but the wings is known, and the two bands in them are missed.
+# hidden here nothing but the wings is known, and the two bands in them become one broad one.
 
 # %%
 blind = (nu > 1250) & (nu < 1350)
