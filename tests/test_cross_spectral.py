@@ -207,6 +207,20 @@ def test_truth_costs_nothing_the_mean_one_and_the_input_is_the_identity(task, tr
   assert len(task.table(report)) == 1 + 1 + len(cross_spectral.BASELINES)
 
 
+def test_data_that_do_not_tell_centres_can_be_learned_from():
+  data = spectra()
+  for each in data.values():
+    del each.meta['centrosymmetric']
+  blind = make_task(data)
+  wanted = np.asarray(blind.held_out('test')[1]['wanted'])
+  scores = {method: blind.score(x, 'test') for method, x in blind.baselines('test').items()}
+  report = blind.report(blind.score(wanted, 'test'), scores, None)
+  assert report['ir_to_raman']['mse']['model'] == 0.0
+  assert 'centrosymmetric' not in report['ir_to_raman']
+  with pytest.raises(ValueError, match=r"known is \('centrosymmetric',\) and the data do not say"):
+    make_task(data, **{'task.cross_spectral.known': ('centrosymmetric',)})
+
+
 def test_errors_are_of_each_direction_alone(task, truth):
   kind = np.asarray(task.held_out('test')[1]['kind'])
   off = np.where(kind[:, None] == 0, truth, truth + 2.0)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -66,13 +67,17 @@ def test_evaluation_alone_finds_what_training_ended_with(tmp_path):
   )
   assert {**after, 'results': 0} == {**before, 'results': 0}
   assert (folder / 'scores.npz').exists()
+  newest = max((folder / 'checkpoints').glob('[0-9]*'), key=lambda step: int(step.name))
+  shutil.rmtree(newest)
+  with pytest.raises(ValueError, match=r'its newest sound checkpoint is of step 1\d?, exp'):
+    trained.evaluate(folder)
   path.unlink()
   with pytest.raises(ValueError, match=r'report.json is missing; expected a run that has'):
     trained.evaluate(folder)
 
 
-def reported(folder, seed, task='masked', **more):
-  split = {'regime': 'grouped', 'hash': 'abc'}
+def reported(folder, seed, task='masked', sides='abc', **more):
+  split = {'regime': 'grouped', 'hash': sides}
   config = {'seed': seed, 'task': {'name': task}, **more}
   folder.mkdir()
   report = {'seed': seed, 'results': {}, 'split': split, 'config': config, 'identity': f'{seed}'}
@@ -85,6 +90,7 @@ def reported(folder, seed, task='masked', **more):
   [
     ({'seed': 0}, 'has seed 0 twice'),
     ({'seed': 1, 'train': {'steps': 3}}, 'train.steps is'),
+    ({'seed': 1, 'sides': 'abd'}, 'was trained on other rows than'),
   ],
 )
 def test_members_differ_by_their_seed_alone(tmp_path, second, words):

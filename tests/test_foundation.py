@@ -296,6 +296,8 @@ def test_training_without_keys_is_refused():
       r'which gives spectra, expected a head of num',
     ),
     ({'foundation.heads.cross': 'embedding'}, r'which gives numbers, expected a head of spectra'),
+    ({'foundation.heads.transferred': 'reconstruct'}, r'no instrument can be given to'),
+    ({'foundation.heads.properties': 'embedding'}, r'a head for the embedding; choose another'),
     ({'foundation.heads.cross': 'crossed'}, r"heads has no 'crossed', expected one of"),
     ({'encoder.name': 'compact_cnn'}, r'expected tokens for a model that predicts spectra'),
     ({'tokenize.kernel': 'haar'}, r"kernel is 'haar', expected one of spline, dilated, wavelet"),

@@ -47,7 +47,10 @@ def test_weighted_sum_is_complete_or_refused():
   assert float(weighted_sum({'a': 1.0, 'b': ((0, 0.5), (10, 0.0))}, terms, 10)) == 2.0
   with pytest.raises(ValueError, match=r"names \['a'\], but the task returns \['a', 'b'\]"):
     weighted_sum({'a': 1.0}, terms, 0)
-  assert float(weighted_sum({'a': 1.0, 'b': 0.0, 'gone': 0.0}, terms, 0)) == 2.0
+  for nothing in (0.0, ((0, 0.0),), ((0, 0.0), (9, 0.0))):
+    assert float(weighted_sum({'a': 1.0, 'b': 0.0, 'gone': nothing}, terms, 0)) == 2.0
+  with pytest.raises(ValueError, match=r"names \['a', 'b', 'gone'\], but the task returns"):
+    weighted_sum({'a': 1.0, 'b': 0.0, 'gone': ((0, 0.0), (9, 0.1))}, terms, 0)
   with pytest.raises(ValueError, match=r"names \['a', 'b', 'gone'\], but the task returns"):
     weighted_sum({'a': 1.0, 'b': 0.0, 'gone': 0.1}, terms, 0)
 

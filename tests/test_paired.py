@@ -228,3 +228,8 @@ def test_bad_requests_are_refused():
     make_task(**{'task.paired.ratio': 0.0})
   with pytest.raises(ValueError, match='gives ir, expected ir and raman of the same molecules'):
     make_task({'ir': spectra()['ir']})
+  blind = spectra()
+  for each in blind.values():
+    del each.meta['centrosymmetric']
+  with pytest.raises(ValueError, match='do not say which molecules have an inversion centre'):
+    make_task(blind)

@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 
 import spectra_jax
-from configs import spektron
-from spectra_jax import features_report, foundation, model_card, splits, unlabelled, weights
+from configs import pretrain, spektron
+from spectra_jax import features_report, foundation, model_card, splits, train, unlabelled, weights
 from spectra_jax.align import NM_PER_CM
 from spectra_jax.datasets import computed
 from spectra_jax.spectra import Spectra
 from spectra_jax.unlabelled import Steps
+from spectra_jax.workdir import claim
 from tests.parameters import draw
 
 AXIS = np.linspace(400.0, 4000.0, 1024)
@@ -87,6 +88,17 @@ def test_what_is_measured_has_no_unit():
   np.testing.assert_allclose(model().embed(ten), model().embed(one), atol=2e-4)
   filled = [model().reconstruct(x).values for x in (one, ten)]
   np.testing.assert_allclose(filled[1], 10 * filled[0], rtol=2e-3, atol=1e-3 * filled[1].max())
+
+
+def test_spectra_computed_by_others_have_no_unit():
+  """The constants of training are for the file that was trained on and for no other."""
+  own = molecules().take(slice(0, 2))
+  other = dataclasses.replace(own, source='0' * 64)
+  louder = dataclasses.replace(other, values=100 * other.values)
+  values = [model().inputs(x)[0]['values'] for x in (own, other, louder)]
+  np.testing.assert_allclose(values[2], values[1], rtol=1e-5)
+  np.testing.assert_allclose((values[1] ** 2).mean(1), 1.0, rtol=1e-4)
+  assert np.abs(values[0] / values[1] - 1).max() > 0.1
 
 
 @pytest.mark.slow
@@ -164,7 +176,7 @@ def test_going_on_without_labels_gives_another_model_and_leaves_this_one():
 def test_going_on_lowers_the_error_on_the_spectra_it_goes_on_with():
   """Spectra of a resolution that was not in training."""
   fwhm_cm = 2 * model().weights.line_widths[1]
-  spectra = computed.load(AXIS[::2], fwhm_cm=fwhm_cm)['ir'].take(slice(0, 32))
+  spectra = computed.load(AXIS, fwhm_cm=fwhm_cm)['ir'].take(slice(0, 32))
   whole = with_gaps(spectra)
 
   def error(found):
@@ -245,6 +257,29 @@ def test_what_cannot_ship_is_refused(tmp_path, monkeypatch):
     weights.write(tmp_path / 'a.npz', {'a': np.array([1e6])}, {}, 'float16')
   with pytest.raises(ValueError, match="written as 'int8'"):
     weights.write(tmp_path / 'a.npz', {'a': np.ones(2)}, {}, 'int8')
+
+
+@pytest.mark.slow  # a run
+@pytest.mark.parametrize('adapt', ['full', 'lora'])
+def test_a_run_becomes_a_file_and_its_card(tmp_path, adapt):
+  """Widths that its axis cannot hold are left out; adapted weights are exported as they act."""
+  config = pretrain.get_config('tiny')
+  config.axis.points = 401  # 5 cm^-1
+  config.tokenize.step_cm = 60.0
+  config.adapt.name, config.log.figures = adapt, False
+  run = train.prepare(config, str(tmp_path / 'run'))
+  with claim(run.workdir, config, run.data_hash):
+    train.train(run)
+  digest, about = model_card.export(run.workdir, tmp_path / 'own.npz')
+  found = weights.read(tmp_path / 'own.npz')
+  assert found.hash == digest
+  assert list(about['line_widths']) == ['12', '16', '24', '32', '40']
+  for kind in ('ir', 'raman'):
+    assert about['line_widths']['16'][kind]['model'] == pytest.approx(
+      about['results'][kind]['nre'], rel=1e-4
+    )
+  page = model_card.page(found.about, tmp_path / 'own.npz', digest)
+  assert f'| 40 | {about["line_widths"]["40"]["ir"]["model"]:.3f} |' in page
 
 
 def test_the_shipped_file_is_small_and_its_card_is_made_from_it():

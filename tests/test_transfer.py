@@ -432,6 +432,13 @@ def test_the_report_reads_the_poles_of_a_checkpoint(workdir, monkeypatch):
   assert (run.workdir / 'figures' / 'transfer.png').stat().st_size > 10_000
 
 
+def test_a_model_without_a_backbone_of_its_own_is_refused(workdir, monkeypatch):
+  run, part = workdir[0], {'encoder': {}}
+  monkeypatch.setattr(transfer_report.trained, 'load', lambda _: (run, part))
+  with pytest.raises(ValueError, match=r'task masked, whose model has no .* \(parts: encoder\)'):
+    transfer_report.read(run.workdir, 0, 0)
+
+
 def test_a_folder_without_a_run_is_refused(tmp_path):
   with pytest.raises(ValueError, match=r'config\.json is missing; expected the f'):
     transfer_report.read(tmp_path, 0, 0)
