@@ -58,10 +58,9 @@ def get_config(variant: str = 'full') -> ConfigDict:
     raise ValueError(f'configs/paper.py has no variant {variant!r}, expected full or quick')
   c, quick = ConfigDict(), variant == 'quick'
   pretrain = [_sweep('pretrain/quick', f'pretrain:{"tiny" if quick else "quick"}', SEEDS)]
-  longer = {'full': SEEDS, 'long': SEEDS[:2], 'wide': SEEDS[:1]}
+  longer = {'full': SEEDS, 'long': SEEDS[:1], 'wide': SEEDS[:1]}
   if not quick:
     pretrain += [_sweep(f'pretrain/{name}', f'pretrain:{name}', at) for name, at in longer.items()]
-  one = _ensemble('pretrain_ensembles', 'long', f'pretrain/{"quick" if quick else "long"}/*')
   size = 'tiny' if quick else 'quick'
   ablation = [
     _sweep('physics_ablation/optical_constants', f'physics_ablation:{size}'),
@@ -69,7 +68,7 @@ def get_config(variant: str = 'full') -> ConfigDict:
   ]
   networks, cells = (_tiny_networks(), _few_cells()) if quick else (_networks(), _cells())
   c.parts = (  # run in this order
-    _part('pretrain', ('pretrain',), pretrain, studies=(one,)),
+    _part('pretrain', ('pretrain',), pretrain),
     _part('physics', ('optical_constants', 'paired'), ablation),
     _part('real', REAL_TABLES, networks, cells),
     _part('spektron', SPEKTRON_TABLES, _spektron(quick), _spektron_cells(quick), _studies(quick)),
@@ -148,10 +147,10 @@ def _studies(quick: bool) -> tuple[dict, ...]:
   computed['makes'] = ('computed-linoss',)
   if quick:
     few = _features(FEW[:1], {'sources': 'random', 'seeds': '0'}, FEW_DATA[:1])
-    return (_ensemble('spektron_ensembles', 'cross', 'spektron_cross/*'), few, poles)
+    return (_ensemble('spektron_cross/*'), few, poles)
   minerals = tuple(f'rruff_{labels}' for labels in rruff.LABELS)
   return (
-    _ensemble('spektron_ensembles', 'cross', 'spektron_cross/full/*'),
+    _ensemble('spektron_cross/full/*'),
     _features(FEW, {}, FEW_DATA),
     _features(minerals, {'kind': 'raman'}, ('rruff_splits',)),
     poles,
@@ -159,10 +158,10 @@ def _studies(quick: bool) -> tuple[dict, ...]:
   )
 
 
-def _ensemble(folder: str, name: str, runs: str) -> dict:
+def _ensemble(runs: str) -> dict:
   """Those below the root as one model."""
-  flags = {'runs': f'{{root}}/{runs}', 'name': name}
-  return _study(folder, 'ensemble', flags) | {'makes': (name,)}
+  flags = {'runs': f'{{root}}/{runs}', 'name': 'cross'}
+  return _study('spektron_ensembles', 'ensemble', flags) | {'makes': ('cross',)}
 
 
 def _features(protocols: tuple, flags: dict, data: tuple) -> dict:

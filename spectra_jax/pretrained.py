@@ -22,8 +22,9 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+from ml_collections import ConfigDict
 
-from spectra_jax import batches, foundation, inspection, model, roots, unlabelled, weights
+from spectra_jax import batches, foundation, inspection, model, roots, tokenize, unlabelled, weights
 from spectra_jax.align import NM_PER_CM
 from spectra_jax.chemometrics import ridge
 from spectra_jax.chemometrics.linear import Linear
@@ -149,7 +150,7 @@ class Pretrained:
 
     Raises:
       ValueError: another kind of spectra, values that are no intensities any more, an axis that
-        cannot be in cm^-1, or one that does not meet the model's.
+        cannot be in cm^-1, that does not meet the model's, or has too wide a step somewhere.
     """
     if not isinstance(spectra, Spectra):
       raise ValueError(
@@ -166,6 +167,7 @@ class Pretrained:
         f'the axis goes from {axis[0]:g} to {axis[-1]:g} cm^-1, expected at least {LEAST_POINTS} '
         f'points between {self.nu_L[0]:g} and {self.nu_L[-1]:g}, where the model was trained'
       )
+    _check_steps(axis[inside], self.weights.config)
     values, visible = values[:, inside], visible[:, inside]
     root_NxL = np.sqrt(np.maximum(values, 0.0))
     scale_N = self._scale(spectra, kind, root_NxL, visible)
@@ -347,6 +349,18 @@ def _check_intensities(spectra: Spectra, values: np.ndarray) -> None:
       f'the spectra are {spectra.state} and {share_N.max(initial=0):.0%} of one is below zero, '
       f'expected intensities ({", ".join(READ)}) of which at most {MOST_NEGATIVE:.0%} is; give '
       'them as measured, with at most the baseline taken off'
+    )
+
+
+def _check_steps(axis: np.ndarray, config: ConfigDict) -> None:
+  most = config.tokenize.step_cm / config.tokenize.knots_per_step / tokenize.POINTS_A_KNOT
+  steps = np.diff(axis)
+  if steps.max() > most:
+    widest = int(steps.argmax())
+    raise ValueError(
+      f'the axis has a step of {steps.max():.3g} cm^-1 from {axis[widest]:g} to '
+      f'{axis[widest + 1]:g}, expected at most {most:.3g}; resample a coarse axis, and where a '
+      'range was cut out put its points back with mask = False'
     )
 
 

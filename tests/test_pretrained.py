@@ -134,6 +134,7 @@ def test_finer_uneven_and_shorter_axes_agree():
   [
     ({'kind': 'transmittance'}, 'of kind transmittance, expected one of ir, raman, absorbance'),
     ({'axis': AXIS + 8000.0}, 'expected at least 16 points between 400 and 4000'),
+    ({'axis': AXIS + 200.0 * (AXIS > 2000)}, r'step of 204 cm\^-1 from 1997.65 to 2201.17, exp'),
     ({'axis_unit': 'index'}, 'the axis is in index, expected cm'),
     ({'state': 'derivative'}, 'the spectra are derivative'),
     ({'negative': True}, 'is below zero, expected intensities'),

@@ -19,7 +19,6 @@ def get_config() -> ConfigDict:
   size = '{backbone.name}, {report.parameters:,} parameters, {train.steps:,} {optimizer.name} steps'
   c.rows = (
     *(_row(f'{variant}: {size}', f'pretrain/{variant}/**', 'model') for variant in VARIANTS),
-    _row('long: mean of two', 'pretrain_ensembles/long', 'model'),
     *(_row(name, 'pretrain/**', name) for name in ('gaussian', 'linear', 'nearest')),
   )
   c.columns = (
