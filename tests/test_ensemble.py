@@ -76,11 +76,12 @@ def test_evaluation_alone_finds_what_training_ended_with(tmp_path):
     trained.evaluate(folder)
 
 
-def reported(folder, seed, task='masked', sides='abc', **more):
+def reported(folder, seed, task='masked', sides='abc', data='d', **more):
   split = {'regime': 'grouped', 'hash': sides}
   config = {'seed': seed, 'task': {'name': task}, **more}
   folder.mkdir()
   report = {'seed': seed, 'results': {}, 'split': split, 'config': config, 'identity': f'{seed}'}
+  report['data_hash'] = data
   (folder / 'report.json').write_text(json.dumps(report))
   return folder
 
@@ -91,6 +92,7 @@ def reported(folder, seed, task='masked', sides='abc', **more):
     ({'seed': 0}, 'has seed 0 twice'),
     ({'seed': 1, 'train': {'steps': 3}}, 'train.steps is'),
     ({'seed': 1, 'sides': 'abd'}, 'was trained on other rows than'),
+    ({'seed': 1, 'data': 'e'}, 'of other data or other pretrained weights .hash d and e.; exp'),
   ],
 )
 def test_members_differ_by_their_seed_alone(tmp_path, second, words):

@@ -234,10 +234,18 @@ class _Label(string.Formatter):
 def check_alike(label: str, runs: Sequence[Run], but: Sequence[str] = ()) -> None:
   """Raises a ValueError unless the runs differ by their seeds alone, and by the keys `but`.
 
-  A key that one of them lacks came later than its report, with a default that changed no run.
+  A key that one of them lacks came later than its report, with a default that changed no run. Raises
+  it too where they are of other data, or of other pretrained weights, which are part of the hash.
   """
   first = runs[0]
   for other in runs[1:]:
+    a, b = first.number('data_hash'), other.number('data_hash')
+    if None not in (a, b) and a != b:
+      raise ValueError(
+        f'row {label!r} mixes {first.folder.name} and {other.folder.name}, which are of other data '
+        f'or other pretrained weights (hash {str(a)[:8]} and {str(b)[:8]}); expected the same; '
+        'train or evaluate the older of them again'
+      )
     keys = (first.config.keys() & other.config.keys()) - set(but)
     keys = {key for key in keys if not {key, key.split('.')[0]} & set(NOT_PART)}
     pairs = {key: (first.config[key], other.config[key]) for key in keys}
