@@ -234,8 +234,8 @@ class _Label(string.Formatter):
 def check_alike(label: str, runs: Sequence[Run], but: Sequence[str] = ()) -> None:
   """Raises a ValueError unless the runs differ by their seeds alone, and by the keys `but`.
 
-  A key that one of them lacks came later than its report, with a default that changed no run. Raises
-  it too where they are of other data, or of other pretrained weights, which are part of the hash.
+  A key that one of them lacks came later than its report, with a default that changed no run.
+  It is raised too where they are of other data or other pretrained weights, by the data's hash.
   """
   first = runs[0]
   for other in runs[1:]:
