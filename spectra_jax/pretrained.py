@@ -143,10 +143,10 @@ class Pretrained:
     """({'values', 'visible', 'kind', 'scale'}, axis [cm^-1]) as the network reads them.
 
     Values are square roots of what is given, negative ones 0, over the scale: that of training for
-    spectra of the file that was trained on, else, whatever their unit, the root mean square of each
-    spectrum's own visible roots. Of task foundation, whose spectra have noise about zero, the roots
-    are softened (spectra_jax/roots.py). Points beyond the axis of training are left out, and where
-    the spectrum ends before it, hidden points at the steps of training follow.
+    the file that was trained on, as computed, else, whatever their unit, the root mean square of
+    each spectrum's own visible roots. Of task foundation, whose spectra have noise about zero, the
+    roots are softened (spectra_jax/roots.py). Points beyond the axis of training are left out, and
+    where the spectrum ends before it, hidden points at the steps of training follow.
 
     Raises:
       ValueError: another kind of spectra, values that are no intensities any more, an axis that
@@ -217,7 +217,8 @@ class Pretrained:
     return kind
 
   def _scale(self, spectra, kind, root_NxL, visible) -> np.ndarray:
-    if spectra.source == self.weights.about.get('data_hash'):
+    trained_on = spectra.source == self.weights.about.get('data_hash')
+    if trained_on and spectra.state == 'computed':
       scale = self.weights.about['scale'][self.weights.kinds.index(kind)]
       return np.full(len(root_NxL), scale, np.float64)
     squares, count = (root_NxL**2 * visible).sum(1), np.maximum(visible.sum(1), 1)
