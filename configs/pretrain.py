@@ -5,7 +5,7 @@
 
 Hardware: two CPU cores. Variants: full (the default), quick, long, wide (long with lines of 8 to 40
 cm^-1 and noise in training, not of 16 and none) and tiny, which the tests run.
-Their numbers and times: README.md, from experiments/results/pretrain/<variant>/report.json.
+Their numbers and times: README.md, from the reports in experiments/results/pretrain/<variant>.
 """
 
 from ml_collections import ConfigDict

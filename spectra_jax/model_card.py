@@ -58,8 +58,8 @@ NRE by region:
 - Molecules have C, H, N, O, F, S, Cl (beyond a curated list at most one of the last two) and few
   heavy atoms: no minerals, metals, polymers or salts.
 - Lines were {seen}: those of a sample should not be much narrower or broader.
-- Nothing outside {low_cm:g} to {high_cm:g} cm^-1. Near infrared was read on a stretched axis
-  (`configs/spektron_adapt.py`), where these weights did not help, nor did they on minerals.
+- Nothing outside {low_cm:g} to {high_cm:g} cm^-1. Near infrared can be read on a stretched axis
+  (`configs/spektron_adapt.py`); whether that helped, there and on minerals: foundation.md.
 - Intensities of a filled band come without an interval.
 
 ## Where it comes from

@@ -39,12 +39,13 @@ def get_config() -> ConfigDict:
     'error of what a probe tells of the atoms (over their deviation), and that of swapped latents '
     'and of hidden bands (1 = the mean spectrum).'
   )
+  whole = _row('all losses', ())
   c.rows = (
-    _row('all losses', ()),
+    whole,
     _row('none that keeps apart', spektron_instruments.APART),
     *(_stronger(factor) for factor in spektron_instruments.STRONGER),
     *(_row(f'without {WORDS[term]}', (term,)) for term in spektron_instruments.ALONE),
-    *(_row('', ()) | {'label': label, 'method': method} for label, method in AS_MEASURED.items()),
+    *({**whole, 'label': label, 'method': method} for label, method in AS_MEASURED.items()),
   )
   c.columns = tuple(
     _column(f'{label}, {name}', f'{kind}.{score}')
